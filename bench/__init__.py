@@ -1,0 +1,1 @@
+"""Figures beside peers, and checks with other people's clients: everything here drives Tollgate from outside."""

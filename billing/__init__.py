@@ -1,0 +1,1 @@
+"""May they, and what did it cost: prices, the journal, the ledger."""

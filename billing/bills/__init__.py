@@ -1,0 +1,1 @@
+"""Providers' usage and cost exports, read into lines of days and models. Pure."""

@@ -1,0 +1,47 @@
+"""The Celery doorway to runs; every task may be lost, late or doubled. None waits for a run's end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+from celery import shared_task
+
+from gateway import working
+from gateway.assistants import expiry, log, work, workstore
+from gateway.errors import Starting
+
+TOLD_AGAIN_AFTER = timedelta(seconds=10)
+
+
+@shared_task(ignore_result=True)
+def execute(pk: int) -> None:
+    """Begin to work on a run, where nobody does."""
+    with suppress(Starting):
+        working.get_ready()
+        _execute(pk)
+
+
+def _execute(pk: int) -> None:
+    if not work.has_room(pk):
+        return
+    run = workstore.take(pk)
+    if run is None:
+        return
+    try:
+        working.begin(work.executed, run)
+    except Starting:
+        workstore.release(pk, run.fence)
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """End what is overdue, and begin what nobody works on: new runs, and those of processes that are gone."""
+    for pk in expiry.sweep(TOLD_AGAIN_AFTER):
+        execute.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def drop_old_events() -> None:
+    """Let go of the logs of runs that have ended long ago."""
+    log.drop_old()

@@ -1,0 +1,1 @@
+"""Many calls from one file, worked off in the background."""

@@ -1,0 +1,1 @@
+"""Vector stores: files cut into pieces, embedded, searched."""

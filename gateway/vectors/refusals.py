@@ -1,0 +1,31 @@
+"""What callers of vector stores are refused, in OpenAI's words."""
+
+from __future__ import annotations
+
+from gateway.responses.refusals import Refusal
+
+
+class NoStore(Refusal):
+    """Not there, or not the caller's: nobody learns ids by guessing."""
+
+    text = "Vector store with id '{id}' not found."
+
+
+class NoFile(Refusal):
+    """Not in this store."""
+
+    text = "No file found with id '{id}' in this vector store."
+
+
+class NoBatch(Refusal):
+    """Not of this store."""
+
+    text = "No file batch found with id '{id}' in this vector store."
+
+
+class StoreExpired(Refusal):
+    """Nothing is added to a store, or found in it, whose time is over."""
+
+    status = 400
+    code = "vector_store_expired"
+    text = "Vector store '{id}' has expired."

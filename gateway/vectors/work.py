@@ -1,0 +1,163 @@
+"""A file on its way into a store: read, cut, embedded some pieces at a time, written down as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+
+from django.conf import settings
+
+from gateway.asking import DatabaseAway
+from gateway.batches import pace
+from gateway.batches.calling import OURS
+from gateway.callers import caller_with
+from gateway.errors import translate
+from gateway.inquiry import Inquiry
+from gateway.vectors import chunking, embedding, indexing, queue, reading
+from gateway.vectors.extracting import INVALID
+from gateway.vectors.queue import Lost, OtherDimensions, Taken
+from gateway.vectors.reading import SERVER, Unreadable
+from gateway.vectors.threads import in_thread
+from providers.errors import UpstreamError
+
+logger = logging.getLogger(__name__)
+
+# files that one process has at work, and readers of files that run beside it
+MOST_FILES, MOST_READERS = 4, 2
+MOST_PIECES = 20_000
+BEAT_SECONDS = settings.VECTOR_LEASE_SECONDS / 3
+# an upstream that fails is asked again after so long, and at last not any more
+PAUSES = (2.0, 10.0, 30.0)
+NO_MODEL = (
+    "No model embeds texts here. An admin can make a route that does embeddings the default, "
+    "or name one in `settings.embedding_model`."
+)
+NO_KEY = "The API key that added this file is gone."
+OTHERWISE = "The embeddings of '{model}' are of another length than those in this vector store."
+UNUSABLE = "The embeddings of '{model}' could not be used."
+
+_readers = asyncio.Semaphore(MOST_READERS)
+_workers = 0
+
+
+def room() -> int:
+    """Return how many more files this process takes."""
+    return MOST_FILES - _workers
+
+
+async def work() -> None:
+    """Read files until none waits."""
+    global _workers
+    if room() <= 0:
+        return
+    _workers += 1
+    try:
+        while (taken := await in_thread(queue.take)) is not None:
+            await done(taken)
+    except DatabaseAway:
+        logger.info("files for vector stores wait for the database")
+    finally:
+        _workers -= 1
+
+
+async def done(taken: Taken) -> None:
+    """Read a file that this process has taken, until it has ended or is another's."""
+    carrying, beating = asyncio.ensure_future(_carry(taken)), asyncio.ensure_future(_beat(taken))
+    try:
+        await asyncio.wait({carrying, beating}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (carrying, beating):
+            if task.done():
+                task.result()
+    except Lost:
+        logger.info("the file %d of %s is nothing to this process any more", taken.id, taken.store)
+    except asyncio.CancelledError:
+        await asyncio.shield(in_thread(queue.release, taken))
+        raise
+    except Exception:  # the outermost edge: its lease ends, and it is taken up again, a few times
+        logger.exception("the file %d of %s cannot be read now", taken.id, taken.store)
+    finally:
+        for task in (carrying, beating):
+            task.cancel()
+        await asyncio.gather(carrying, beating, return_exceptions=True)
+
+
+async def _beat(taken: Taken) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        with suppress(DatabaseAway):
+            await in_thread(queue.renew, taken)
+
+
+async def _carry(taken: Taken) -> None:
+    try:
+        pieces = await _pieces(taken)
+        await _embed_all(taken, pieces)
+        await in_thread(queue.finish, taken)
+    except Unreadable as error:
+        await in_thread(queue.fail, taken, error.code, error.message)
+        return
+    await in_thread(indexing.fill, taken.id)
+
+
+async def _pieces(taken: Taken) -> list[str]:
+    if taken.stored is None:
+        raise Unreadable(INVALID, "The file is gone.")
+    async with _readers:
+        text = await reading.text_of(taken.stored)
+    cut = chunking.cut(text, taken.size, taken.overlap)
+    pieces = await in_thread(lambda: list(islice(cut, MOST_PIECES + 1)))
+    if len(pieces) > MOST_PIECES:
+        raise Unreadable(INVALID, f"The file is more than {MOST_PIECES} pieces: let them be larger, or overlap less.")
+    return pieces
+
+
+async def _embed_all(taken: Taken, pieces: Sequence[str]) -> None:
+    """Embed what is not written down yet."""
+    model = taken.model or embedding.model_now()
+    if not model:
+        raise Unreadable(SERVER, NO_MODEL)
+    number = taken.done
+    for texts in embedding.batches(pieces[number:]):
+        vectors = await _embedded(taken, model, texts)
+        try:
+            await in_thread(queue.write, taken, model, number, texts, vectors)
+        except OtherDimensions:
+            raise Unreadable(SERVER, OTHERWISE.format(model=model)) from None
+        number += len(texts)
+
+
+async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[bytes]:
+    """Return the vectors of some texts, once there is room for the call. Raises ``Unreadable`` where it is refused."""
+    pauses = list(PAUSES)
+    while True:
+        try:
+            return (await embedding.embed(await _inquiry(taken), model, texts)).vectors
+        except embedding.Unusable:
+            raise Unreadable(SERVER, UNUSABLE.format(model=model)) from None
+        except Unreadable:
+            raise
+        except Exception as error:  # as at the door: translate() logs what nobody foresaw
+            seconds = _pause(error, pauses)
+            if seconds is None:
+                raise Unreadable(SERVER, translate(error).message) from error
+        await asyncio.sleep(seconds)
+
+
+def _pause(error: Exception, pauses: list[float]) -> float | None:
+    """Return when to try again, None for never: what was asked is refused for good."""
+    if isinstance(error, OURS):
+        return pace.retry_seconds(translate(error).headers)
+    if isinstance(error, UpstreamError) and (error.status >= 500 or error.status == 429) and pauses:
+        return pauses.pop(0)
+    return None
+
+
+async def _inquiry(taken: Taken) -> Inquiry:
+    """Return the inquiry of one call: each has a request id of its own, and a key that may have been revoked since."""
+    if taken.api_key is None:
+        raise Unreadable(SERVER, NO_KEY)
+    caller = await caller_with(taken.api_key)
+    return Inquiry({b"x-tollgate-tags": f"vector_store:{taken.store}".encode()}, caller)

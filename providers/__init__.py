@@ -1,0 +1,1 @@
+"""Where it goes: providers, routes, adapters, the client."""

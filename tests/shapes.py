@@ -1,0 +1,39 @@
+"""Which tests run in which shape: what is the same in both is tried once, with nothing but SQLite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PRODUCTION = bool(os.environ.get("DATABASE_URL"))
+TESTS = Path(__file__).parent
+# what goes over the wire, what pages look like, what code may do: the same whatever keeps the rows
+KNOW_NO_DATABASE = ("conformance", "e2e", "gateway/sandbox", "providers")
+# who kills workers over and over does so where several share a database; all else that dies is tried in both shapes
+WANT_PRODUCTION = ("gateway/batches/test_kill.py", "billing/test_kill.py")
+# on PostgreSQL by `make assistants`: with all the rest at one time they want more than its usual 100 connections
+BY_THEMSELVES = ("gateway/assistants", "gateway/vectors")
+# of what never asks a database, these do
+ASK_A_DATABASE = {"test_adding_a_provider.py", "test_quirks.py", "test_routes.py", "test_sharing.py"}
+# what goes over the wire in a way of its own: bodies, streams, forms, files, errors, clients that leave
+ON_EACH_SERVER = {
+    "test_bad_input.py", "test_chat.py", "test_client_gone.py", "test_ends.py", "test_files.py", "test_odd_requests.py",
+    "test_recordings.py",
+}  # fmt: skip
+# into how many bytes an upstream's answers are cut, 0: not at all
+CUTS = {"whole events": 0} if PRODUCTION else {"whole events": 0, "7 bytes at a time": 7}
+
+
+def is_tried_elsewhere(path: Path) -> bool:
+    """Whether this file is not for this shape: it knows no database, wants the other one, or a run of its own."""
+    if path.suffix != ".py" or path.name in ASK_A_DATABASE:
+        return False
+    if not PRODUCTION:
+        return any(path == TESTS / name for name in WANT_PRODUCTION)
+    left_out = (*KNOW_NO_DATABASE, *BY_THEMSELVES)
+    return path.name.endswith("_pure.py") or any(path.is_relative_to(TESTS / folder) for folder in left_out)
+
+
+def is_said_already(path: Path, name: str) -> bool:
+    """Whether a test's second server adds nothing: it sees neither an upstream's bytes nor what a call means."""
+    return "daphne" in name and ("7 bytes at a time" in name or path.name not in ON_EACH_SERVER)
