@@ -110,7 +110,8 @@ class Directory:
 
     async def _wait_for(self, waiting: Future[Verdict]) -> Verdict:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(waiting), LOOK_UP_SECONDS)
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await asyncio.wrap_future(waiting)
         except TimeoutError:
             raise DirectoryUnavailable from None
 

@@ -61,7 +61,8 @@ class Threads:
         future = self._executor.submit(connected, work, caller, *args, **kwargs)
         future.add_done_callback(lambda _: self._done(caller.key_id))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), SECONDS)
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             raise DatabaseAway from None
 

@@ -78,7 +78,8 @@ class Runtime:
         if self._worker is not None:
             self._worker.start()
         try:
-            await asyncio.wait_for(self._first_poll.wait(), FIRST_POLL_SECONDS)
+            async with asyncio.timeout(FIRST_POLL_SECONDS):
+                await self._first_poll.wait()
         except TimeoutError:
             logger.warning("the database does not answer: no call can be served until it does")
         await self.limiter.start()
@@ -135,7 +136,9 @@ class Runtime:
         """End what goes on without a request; what it settles needs all that ``close`` ends."""
         for work in self._working:
             work.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        for end in await asyncio.gather(*self._working, return_exceptions=True):
+            if isinstance(end, Exception):
+                logger.error("work was not ended as it should be", exc_info=end)
         if self._reading_on:
             await asyncio.wait(self._reading_on, timeout=LAST_SECONDS)
             for task in self._reading_on:

@@ -110,7 +110,8 @@ class Watch:
         all_at = self.loop.time()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, all_at - self.loop.time()))
+                async with asyncio.timeout_at(all_at):
+                    await self._woken.wait()
             if self.loop.time() >= all_at:
                 all_at = self.loop.time() + LOOK_SECONDS
                 self._ring_all()

@@ -118,7 +118,8 @@ class _Execution:
         except asyncio.CancelledError:  # the process ends
             await _ended(work)
             with suppress(Overtaken, TimeoutError):  # its lease ends by itself
-                await asyncio.wait_for(self._engine.release(), RELEASE_SECONDS)
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    await self._engine.release()
             raise
         if not work.done():
             await _ended(work)

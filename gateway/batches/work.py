@@ -162,7 +162,8 @@ class _Work:
         """Wait while the batch holds back, or until it is stopped."""
         while not self._end and (left := self._resume_at - clock.elapsed()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._stopped.wait()
 
     def _hold_back(self, seconds: float) -> None:
         self._resume_at = max(self._resume_at, clock.elapsed() + seconds)

@@ -206,7 +206,8 @@ class _Teller:
             if self.untold:
                 await self._tell_now()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_over.wait(), TELL_SECONDS)
+                async with asyncio.timeout(TELL_SECONDS):
+                    await self._is_over.wait()
 
     async def _tell_now(self) -> None:
         events, self.untold = self.untold, []

@@ -56,6 +56,18 @@ async def test_whoever_would_wait_too_long_is_told(monkeypatch):
         await Threads().run(sleep, caller(), 0.3)
 
 
+async def test_who_is_cancelled_just_as_the_database_answers_ends_all_the_same():
+    begun = threading.Event()
+    waiting = asyncio.ensure_future(Threads().run(lambda caller: begun.set(), caller()))
+    await asyncio.sleep(0)
+    begun.wait(5)
+    time.sleep(0.05)  # noqa: ASYNC251 the answer is there, and the loop has not seen it yet
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_whoever_comes_when_too_many_wait_is_told_at_once(monkeypatch):
     monkeypatch.setattr(asking, "MOST_WAITING", 3)
     threads, gate = Threads(), threading.Event()
