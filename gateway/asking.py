@@ -71,6 +71,18 @@ class Threads:
             self._waiting -= Counter([key])
 
 
+class OwnThreads:
+    """Threads for what a part of the gateway does in the background: its own, so that callers wait for none of it."""
+
+    def __init__(self, name: str, count: int = THREADS) -> None:
+        self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what ``work`` returns. Raises what it raises, or ``DatabaseAway``."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: connected(work, *args, **kwargs))
+
+
 def connected(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do ``work`` in this thread, which keeps no connection that has died. Raises ``DatabaseAway`` too."""
     close_old_connections()

@@ -5,26 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
 
 from gateway import runtime
-from gateway.asking import DatabaseAway, connected
+from gateway.asking import DatabaseAway, OwnThreads
 from gateway.assistants import bell, reading
 from gateway.assistants.reading import Place, Progress
 from gateway.errors import Starting
 
 logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # what a lost ring costs at most
 LOOK_SECONDS = 0.5
 # how long who follows waits for a database that is away
 PATIENCE_SECONDS = 30.0
 
-_threads = ThreadPoolExecutor(1, thread_name_prefix="following")
+in_thread = OwnThreads("following", 1).run
 
 
 class Follower:
@@ -159,11 +155,6 @@ class Watch:
 
     def _all(self) -> list[Follower]:
         return [each for followers in self._followers.values() for each in followers]
-
-
-async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what ``work`` returns. Raises what it raises, or ``DatabaseAway``."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, lambda: connected(work, *args, **kwargs))
 
 
 _watch: Watch | None = None
