@@ -84,8 +84,9 @@ SQLITE = {
     "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA synchronous=NORMAL;"},
     "TEST": {"NAME": DATA / "test.sqlite3"},
 }
-# The pool is opened by the processes that serve pages; threads of our own keep one connection each.
-POOL = {"min_size": 1, "max_size": int(os.environ.get("TOLLGATE_DATABASE_POOL", "12")), "timeout": 5}
+# The pool is opened by the processes that serve pages; threads of our own keep one connection each. What a busy moment
+# has opened is closed again, one each ``max_idle`` seconds, as PostgreSQL has 100 for all processes of all gateways.
+POOL = {"min_size": 1, "max_size": int(os.environ.get("TOLLGATE_DATABASE_POOL", "12")), "timeout": 5, "max_idle": 5}
 
 
 # a peer that vanished is noticed in seconds, not in the kernel's fifteen minutes

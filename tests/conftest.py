@@ -41,6 +41,13 @@ prices:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Threads that end with their test never give their connection back: the pool would count it for ever."""
+    if connection.vendor == "postgresql":
+        connection.settings_dict["OPTIONS"]["pool"]["max_size"] = 60
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Leave nobody in the test database: PostgreSQL drops none that a thread of a finished test still has open.
 

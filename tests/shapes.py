@@ -11,8 +11,6 @@ TESTS = Path(__file__).parent
 KNOW_NO_DATABASE = ("conformance", "e2e", "gateway/sandbox", "providers")
 # who kills workers over and over does so where several share a database; all else that dies is tried in both shapes
 WANT_PRODUCTION = ("gateway/batches/test_kill.py", "billing/test_kill.py")
-# on PostgreSQL by `make assistants`: with all the rest at one time they want more than its usual 100 connections
-BY_THEMSELVES = ("gateway/assistants", "gateway/vectors")
 # of what never asks a database, these do
 ASK_A_DATABASE = {"test_adding_a_provider.py", "test_quirks.py", "test_routes.py", "test_sharing.py"}
 # what goes over the wire in a way of its own: bodies, streams, forms, files, errors, clients that leave
@@ -25,13 +23,12 @@ CUTS = {"whole events": 0} if PRODUCTION else {"whole events": 0, "7 bytes at a 
 
 
 def is_tried_elsewhere(path: Path) -> bool:
-    """Whether this file is not for this shape: it knows no database, wants the other one, or a run of its own."""
+    """Whether this file is not for this shape: it knows no database, or wants the other one."""
     if path.suffix != ".py" or path.name in ASK_A_DATABASE:
         return False
     if not PRODUCTION:
         return any(path == TESTS / name for name in WANT_PRODUCTION)
-    left_out = (*KNOW_NO_DATABASE, *BY_THEMSELVES)
-    return path.name.endswith("_pure.py") or any(path.is_relative_to(TESTS / folder) for folder in left_out)
+    return path.name.endswith("_pure.py") or any(path.is_relative_to(TESTS / folder) for folder in KNOW_NO_DATABASE)
 
 
 def is_said_already(path: Path, name: str) -> bool:
