@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import genai_prices
 import pytest
+from django.db import transaction
 from genai_prices import types as genai
 
 from billing import prices, seeding
@@ -45,10 +46,18 @@ USAGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def priced(django_db_setup, django_db_blocker):
+    """A database with the first prices, as long as this file's tests go on."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        assert seeding.seed(NOW) > 5_000
+        yield prices.load({provider for provider, _ in MODELS})
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def seeded(db):
-    assert seeding.seed(NOW) > 5_000
-    return prices.load({provider for provider, _ in MODELS})
+def seeded(priced, db):
+    return priced
 
 
 def theirs(provider, model, usage, context=None):
@@ -103,7 +112,8 @@ def test_pictures_cost_what_the_library_says(seeded, provider, model):
     assert to_usd(cost_of(usage, seeded.rows(provider, model, NOW)).atoms) == expected
 
 
-def test_seeding_again_adds_nothing_and_leaves_the_admins_prices_alone(db):
+def test_seeding_again_adds_nothing_and_leaves_the_admins_prices_alone(seeded):
+    Price.objects.filter(provider="openai", upstream_model="gpt-4o").delete()
     Price.objects.create(
         provider="openai", upstream_model="gpt-4o", component="input", amount=Decimal(9), valid_from=seeding.EPOCH
     )
