@@ -26,6 +26,9 @@ pytestmark = pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="DATABA
 PATH = "/v1/chat/completions"
 USD = 10**10
 CROWD, WORTH = 200, 50
+OTHERS_HOLD_IT = (429, "rate_limit_exceeded")
+# as OpenAI's SDK does: where other tests keep both cores busy, processes may need more than 3 s to hand on what is left
+AGAIN = int(os.environ.get("TRIED_AGAIN", "2"))
 # `flat` costs a cent a request; `words` a tenth of a cent each, of which the upstream gives five
 ROUTES = """
 providers:
@@ -107,7 +110,7 @@ def test_what_a_dead_process_held_is_back_within_ninety_seconds_of_a_restart(ups
 def crowd(gateway: Gateway, body: dict[str, Any]) -> int:
     """Return how many of the crowd are served; who is refused must be told of quota, or that others hold it."""
     statuses = asyncio.run(_all_at_once(gateway, body))
-    assert statuses.keys() <= {(200, None), (429, "insufficient_quota"), (429, "rate_limit_exceeded")}
+    assert statuses.keys() <= {(200, None), (429, "insufficient_quota"), OTHERS_HOLD_IT}
     return statuses[200, None]
 
 
@@ -116,10 +119,11 @@ async def _all_at_once(gateway: Gateway, body: dict[str, Any]) -> Counter[tuple[
     connector = aiohttp.TCPConnector(limit=0, force_close=True)  # else few processes would get many requests
     async with aiohttp.ClientSession(gateway.base, headers=headers, connector=connector) as session:
 
-        async def ask() -> tuple[int, str | None]:
+        async def ask(again: int = AGAIN) -> tuple[int, str | None]:
             async with session.post(PATH, json=body) as answer:
                 error = (await answer.json()).get("error") or {}
-                return answer.status, error.get("code")
+                said = answer.status, error.get("code")
+            return await ask(again - 1) if said == OTHERS_HOLD_IT and again else said
 
         return Counter(await asyncio.gather(*(ask() for _ in range(CROWD))))
 
