@@ -56,16 +56,16 @@ def test_a_file_is_read_whatever_it_is_called(read, data, filename, text):
 @pytest.mark.parametrize(
     ("data", "filename", "code"),
     [
-        (documents.bomb(200), "bomb.docx", "invalid_file"),
-        (documents.entities(), "entities.docx", "invalid_file"),
-        (documents.pdf(["x"], stream=zlib.compress(b"0 " * 60_000_000)), "stream.pdf", "invalid_file"),
-        (documents.pdf(["x"])[:150], "cut.pdf", "invalid_file"),
-        (b"\x7fELF\0\0", "program", "unsupported_file"),
+        (lambda: documents.bomb(200), "bomb.docx", "invalid_file"),
+        (documents.entities, "entities.docx", "invalid_file"),
+        (lambda: documents.pdf(["x"], stream=zlib.compress(b"0 " * 60_000_000)), "stream.pdf", "invalid_file"),
+        (lambda: documents.pdf(["x"])[:150], "cut.pdf", "invalid_file"),
+        (lambda: b"\x7fELF\0\0", "program", "unsupported_file"),
     ],
     ids=["bomb", "entities", "stream", "cut", "program"],
 )
 def test_a_hostile_file_is_refused(read, data, filename, code):
-    assert refused(read, data, filename).code == code
+    assert refused(read, data(), filename).code == code
 
 
 def test_a_file_that_takes_too_much_memory_is_refused(read, monkeypatch, tmp_path):
