@@ -19,7 +19,7 @@ serve: $(VENV)/.runtime            ## bare checkout to a running gateway
 
 # tests start hundreds of processes: none should have to compile everything again
 test: $(VENV)/.dev                 ## bare checkout to a green run
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

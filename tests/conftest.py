@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.guarded import emptied_between_tests, months_as_they_were  # noqa: F401 for every test
 from tests.live import SERVERS, Gateway, drop_template
-from tests.shapes import is_said_already, is_tried_elsewhere
+from tests.shapes import is_said_already, is_tried_elsewhere, turn
 from tests.upstream import Upstream
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
@@ -81,11 +81,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what would be tried twice."""
+    """Leave out what would be tried twice; begin with what takes long."""
     left_out = [item for item in items if is_said_already(item.path, item.name)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not is_said_already(item.path, item.name)]
+    items[:] = [item for item in items if not is_said_already(item.path, item.name)]
+    items.sort(key=lambda item: turn(item.path))
 
 
 def pytest_sessionfinish() -> None:

@@ -7,10 +7,19 @@ from pathlib import Path
 
 PRODUCTION = bool(os.environ.get("DATABASE_URL"))
 TESTS = Path(__file__).parent
-# what goes over the wire, what pages look like, what code may do: the same whatever keeps the rows
-KNOW_NO_DATABASE = ("conformance", "e2e", "gateway/sandbox", "providers")
+# what goes over the wire, what pages look like, what files and code may do: the same whatever keeps the rows
+KNOW_NO_DATABASE = (
+    "conformance", "e2e", "gateway/sandbox", "gateway/test_dialects.py", "gateway/test_odd_requests.py",
+    "gateway/test_openapi.py", "gateway/test_openapi_live.py", "gateway/test_upstream_trouble.py",
+    "gateway/vectors/test_reading.py", "providers",
+)  # fmt: skip
 # who kills workers over and over does so where several share a database; all else that dies is tried in both shapes
 WANT_PRODUCTION = ("gateway/batches/test_kill.py", "billing/test_kill.py")
+# these wait for most of their time, for processes that die or start: they begin first, so that others work meanwhile
+LONG = (
+    "chaos", "complaints", "gateway/test_processes.py", "gateway/responses/test_background_live.py",
+    "gateway/assistants/test_runs_many_live.py", "gateway/batches", "gateway/vectors/test_work_live.py",
+)  # fmt: skip
 # of what never asks a database, these do
 ASK_A_DATABASE = {"test_adding_a_provider.py", "test_quirks.py", "test_routes.py", "test_sharing.py"}
 # what goes over the wire in a way of its own: bodies, streams, forms, files, errors, clients that leave
@@ -29,6 +38,12 @@ def is_tried_elsewhere(path: Path) -> bool:
     if not PRODUCTION:
         return any(path == TESTS / name for name in WANT_PRODUCTION)
     return path.name.endswith("_pure.py") or any(path.is_relative_to(TESTS / folder) for folder in KNOW_NO_DATABASE)
+
+
+def turn(path: Path) -> int:
+    """Return after how many others a file's tests begin."""
+    within = (number for number, name in enumerate(LONG) if path.is_relative_to(TESTS / name))
+    return next(within, len(LONG))
 
 
 def is_said_already(path: Path, name: str) -> bool:
