@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 from gateway.assistants import asked
 from gateway.assistants.bounds import metadata
@@ -25,6 +26,8 @@ NOT_CARRIED = {
 }
 PARTS = ("text", "image_file", "image_url", "refusal")
 STATUSES = ("completed", "incomplete")
+# far deeper than anything the API gave, and not as deep as what writes JSON down can follow
+DEEPEST = 100
 
 
 class Assistant(NamedTuple):
@@ -85,21 +88,59 @@ def read(texts: Mapping[str, str]) -> Exported:
     return exported
 
 
+class _TooDeep(Exception):
+    """Nothing that the API gave is nested like that."""
+
+
 def _objects(name: str, text: str, errors: list[str]) -> Iterator[_Found]:
     try:
-        yield from _within(_Found(name, json.loads(text)))
-        return
+        yield from _within(_Found(name, _json(text)))
+    except _TooDeep:
+        errors.append(f"{name}: is nested too deeply")
     except ValueError:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        yield from _in_lines(name, text, errors)
+
+
+def _in_lines(name: str, text: str, errors: list[str]) -> Iterator[_Found]:
+    """Yield what is on the lines: a line feed ends one, all else that Unicode calls an end stands within texts."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2:
         errors.append(f"{name}: is neither JSON nor JSON lines")
-    for number, line in lines if len(lines) > 1 else ():
+        return
+    for number, line in lines:
+        place = f"{name}, line {number}"
         try:
-            given = json.loads(line)
+            yield from _within(_Found(place, _json(line)))
+        except _TooDeep:
+            errors.append(f"{place}: is nested too deeply")
         except ValueError:
-            errors.append(f"{name}, line {number}: is no JSON")
-            continue
-        yield from _within(_Found(f"{name}, line {number}", given))
+            errors.append(f"{place}: is no JSON")
+
+
+def _json(text: str) -> Any:
+    """Raises ``_TooDeep``, ``ValueError``."""
+    try:
+        given = msgspec.json.decode(text)
+    except RecursionError:
+        raise _TooDeep from None
+    if _is_too_deep(given):
+        raise _TooDeep
+    return given
+
+
+def _is_too_deep(given: Any) -> bool:
+    level = [given]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _within(found: _Found) -> Iterator[_Found]:

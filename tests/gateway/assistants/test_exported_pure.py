@@ -177,6 +177,29 @@ def test_a_broken_line_is_an_error_by_its_number() -> None:
     assert exported.read({"x": ""}).errors == ["x: is neither JSON nor JSON lines"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_end_with_a_line_feed_and_with_nothing_else_that_unicode_calls_an_end(end: str) -> None:
+    texts = ["one\u2028two", "three\u2029four", "five\x85six"]
+    said = [message(at, at, content=value) for at, value in enumerate(texts)]
+    text = end.join(json.dumps(each, ensure_ascii=False) for each in (THREAD, *said))
+    found = exported.read({"export.jsonl": text})
+    assert found.errors == []
+    assert [each.row["content"][0]["text"]["value"] for each in found.messages["thread_1"]] == texts
+
+
+@pytest.mark.parametrize("depth", [150, 5_000, 200_000])
+def test_what_is_nested_too_deeply_is_an_error_by_its_place(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    assert exported.read({"x": deep}).errors == ["x: is nested too deeply"]
+    found = exported.read({"x": f"{json.dumps(ASSISTANT)}\n{deep}"})
+    assert found.errors == ["x, line 2: is nested too deeply"]
+    assert list(found.assistants) == ["asst_1"]
+
+
+def test_half_a_character_is_no_json() -> None:
+    assert exported.read({"x": '{"object": "\\ud83d"}'}).errors == ["x: is neither JSON nor JSON lines"]
+
+
 def test_what_there_is_nothing_like_here_is_noted_once() -> None:
     run = {"object": "thread.run", "id": "run_1"}
     found = read([{**ASSISTANT, "colour": "red"}, run, run, {"object": "vector_store", "id": "vs_1"}])
