@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from gateway.assistants import asked
-from gateway.assistants.bounds import metadata
+from gateway.assistants.bounds import items, metadata
 from gateway.litellm.leftovers import Leftovers
 from gateway.responses.refusals import is_id
-from gateway.validation import Invalid
+from gateway.validation import Invalid, filled, mapping, one_of
 
 # what the objects have besides what is carried over
 ASSISTANT_REST = frozenset({"id", "object", "created_at", "created", "store_files"})
@@ -24,7 +26,11 @@ NOT_CARRIED = {
     "thread.run.step": "steps of runs are not carried over: what they said is in the messages",
 }
 PARTS = ("text", "image_file", "image_url", "refusal")
+# what says which picture it is
+PICTURES = {"image_file": "file_id", "image_url": "url"}
 STATUSES = ("completed", "incomplete")
+# far deeper than anything the API gave, and not as deep as what writes JSON down can follow
+DEEPEST = 100
 
 
 class Assistant(NamedTuple):
@@ -85,21 +91,59 @@ def read(texts: Mapping[str, str]) -> Exported:
     return exported
 
 
+class _TooDeep(Exception):
+    """Nothing that the API gave is nested like that."""
+
+
 def _objects(name: str, text: str, errors: list[str]) -> Iterator[_Found]:
     try:
-        yield from _within(_Found(name, json.loads(text)))
-        return
+        yield from _within(_Found(name, _json(text)))
+    except _TooDeep:
+        errors.append(f"{name}: is nested too deeply")
     except ValueError:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        yield from _in_lines(name, text, errors)
+
+
+def _in_lines(name: str, text: str, errors: list[str]) -> Iterator[_Found]:
+    """Yield what is on the lines: a line feed ends one, all else that Unicode calls an end stands within texts."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2:
         errors.append(f"{name}: is neither JSON nor JSON lines")
-    for number, line in lines if len(lines) > 1 else ():
+        return
+    for number, line in lines:
+        place = f"{name}, line {number}"
         try:
-            given = json.loads(line)
+            yield from _within(_Found(place, _json(line)))
+        except _TooDeep:
+            errors.append(f"{place}: is nested too deeply")
         except ValueError:
-            errors.append(f"{name}, line {number}: is no JSON")
-            continue
-        yield from _within(_Found(f"{name}, line {number}", given))
+            errors.append(f"{place}: is no JSON")
+
+
+def _json(text: str) -> Any:
+    """Raises ``_TooDeep``, ``ValueError``."""
+    try:
+        given = msgspec.json.decode(text)
+    except RecursionError:
+        raise _TooDeep from None
+    if _is_too_deep(given):
+        raise _TooDeep
+    return given
+
+
+def _is_too_deep(given: Any) -> bool:
+    level = [given]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _within(found: _Found) -> Iterator[_Found]:
@@ -211,12 +255,21 @@ def _part(part: Any, index: int) -> dict[str, Any]:
         raise Invalid(f"Invalid value for 'content[{index}].type': {kind!r}. Supported are {', '.join(PARTS)}.")
     said = part.get(kind)
     if kind == "text" and isinstance(said, dict) and isinstance(said.get("value"), str):
-        return {"type": kind, kind: {"value": said["value"], "annotations": said.get("annotations") or []}}
+        annotations = said.get("annotations") or []
+        items(mapping)(annotations, f"content[{index}].text.annotations")
+        return {"type": kind, kind: {"value": said["value"], "annotations": annotations}}
     if isinstance(said, str) and kind in ("text", "refusal"):
         return asked.text_part(said) if kind == "text" else {"type": kind, kind: said}
-    if isinstance(said, dict) and kind.startswith("image"):
-        return {"type": kind, kind: said}
+    if isinstance(said, dict) and kind in PICTURES:
+        return {"type": kind, kind: _picture(said, f"content[{index}].{kind}", PICTURES[kind])}
     raise Invalid(f"Invalid value for 'content[{index}].{kind}'.")
+
+
+def _picture(said: dict[str, Any], place: str, name: str) -> dict[str, Any]:
+    filled(said.get(name), f"{place}.{name}")
+    if said.get("detail") is not None:
+        one_of(*asked.DETAILS)(said["detail"], f"{place}.detail")
+    return said
 
 
 def _attachments(given: dict[str, Any]) -> list[dict[str, Any]]:
@@ -270,7 +323,19 @@ def named(exported: Exported) -> tuple[set[str], set[str]]:
         stores.update(_stores_of(body))
     for message in _all(exported):
         files.update(each["file_id"] for each in message.row["attachments"])
+        files.update(each["file_id"] for each in _naming(message.row["content"]))
     return files, stores
+
+
+def _naming(content: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what names a file by its ``file_id`` in a message: pictures, citations and links."""
+    for part in content:
+        if part["type"] == "image_file":
+            yield part["image_file"]
+        for annotation in part["text"]["annotations"] if part["type"] == "text" else ():
+            named = annotation.get(str(annotation.get("type")))
+            if isinstance(named, dict) and isinstance(named.get("file_id"), str) and named["file_id"]:
+                yield named
 
 
 def with_known(exported: Exported, known: Mapping[str, str]) -> Exported:
@@ -312,7 +377,17 @@ def _message_with(message: Message, known: Mapping[str, str], notes: Leftovers) 
         for each in message.row["attachments"]
         for id in _known(place, [each["file_id"]], known, notes, "file")
     ]
-    return message._replace(row={**message.row, "attachments": attached})
+    content = _content_with(message, known, notes)
+    return message._replace(row={**message.row, "attachments": attached, "content": content})
+
+
+def _content_with(message: Message, known: Mapping[str, str], notes: Leftovers) -> list[dict[str, Any]]:
+    """Return its content; what names a file that is not here stays, as it does in messages whose files are deleted."""
+    content: list[dict[str, Any]] = deepcopy(message.row["content"])
+    for each in _naming(content):
+        here = _known(f"{message.thread}.messages.content", [each["file_id"]], known, notes, "file")
+        each["file_id"] = here[0] if here else each["file_id"]
+    return content
 
 
 def _known(place: str, ids: Iterable[str], known: Mapping[str, str], notes: Leftovers, what: str) -> list[str]:

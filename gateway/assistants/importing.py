@@ -16,6 +16,7 @@ from gateway.assistants.rows import Assistant, Message, Run, Thread
 from gateway.assistants.states import OPEN
 from gateway.configuration.changes import NEW, Change
 from gateway.files.rows import StoredFile
+from gateway.responses.refusals import is_id
 from gateway.vectors.rows import VectorStore
 from providers import routes
 from providers.errors import UnknownModel
@@ -60,7 +61,7 @@ def _known(found: Exported, owner: Owner, ids: Mapping[str, str]) -> dict[str, s
     files, stores = exported.named(found)
     mine = {"user": owner.user, "team": owner.team}
     wanted = {id: ids.get(id, id) for id in files | stores}
-    called, here = list(wanted.values()), set[str]()
+    called, here = list(filter(is_id, wanted.values())), set[str]()
     for start in range(0, len(called), AT_ONCE):
         some = called[start : start + AT_ONCE]
         here.update(StoredFile.objects.filter(**mine, pk__in=some).there(clock.now()).values_list("pk", flat=True))

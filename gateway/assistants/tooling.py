@@ -6,7 +6,8 @@ import asyncio
 import logging
 import mimetypes
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -19,7 +20,6 @@ from gateway.assistants.patience import when_there_is_room
 from gateway.assistants.rows import Run
 from gateway.assistants.workthreads import in_thread
 from gateway.files import reading, store
-from gateway.files.reading import TooLarge
 from gateway.files.rows import StoredFile
 from gateway.files.store import UnknownFile
 from gateway.forms import IN_MEMORY
@@ -88,15 +88,7 @@ async def search(work: Work) -> Ran:
     stores = await when_there_is_room(lambda: _ready(work.inquiry.caller, named))
     if not stores:
         return _searched(id, ranking, [], "There are no files to search in.")
-    found = await when_there_is_room(
-        lambda: searching.search(
-            work.inquiry,
-            stores,
-            queries,
-            most=said.get("max_num_results") or MOST_FOUND,
-            ranking=said.get("ranking_options"),
-        )
-    )
+    found = await when_there_is_room(lambda: _found(work, stores, queries, said))
     marks = [citing.mark(work.place, number, each.filename) for number, each in enumerate(found)]
     output = citing.passages([(mark, each.text) for mark, each in zip(marks, found, strict=True)])
     sources = {mark: citing.of_file(each.file_id) for mark, each in zip(marks, found, strict=True)}
@@ -121,6 +113,16 @@ async def _is_there(caller: Caller, store: str) -> bool:
     return True
 
 
+async def _found(work: Work, stores: list[str], queries: list[str], said: Mapping[str, Any]) -> list[Found]:
+    """Search in those of ``stores`` that are still there: any may be deleted while files of another are waited for."""
+    most, ranking = said.get("max_num_results") or MOST_FOUND, said.get("ranking_options")
+    try:
+        return await searching.search(work.inquiry, stores, queries, most=most, ranking=ranking)
+    except NoStore:
+        there = [store for store in stores if await _is_there(work.inquiry.caller, store)]
+    return await _found(work, there, queries, said) if there else []
+
+
 def _searched(
     id: str,
     ranking: Mapping[str, Any],
@@ -142,15 +144,23 @@ def _searched(
 
 
 async def files_of(caller: Caller, run: Run, made: Mapping[str, str]) -> dict[str, StoredFile]:
-    """Return the files that the run's code finds in its folder, by name: those it was given, then those it ``made``."""
+    """Return the files that the run's code finds in its folder, by their names there: those it was given, then those
+    it ``made``, which count where both would stand in one place.
+    """
     there: dict[str, StoredFile] = {}
-    for id in resources_of(run, offering.CODE_INTERPRETER, "file_ids"):
+    for id in dict.fromkeys(resources_of(run, offering.CODE_INTERPRETER, "file_ids")):
         if (stored := await _stored(caller, id)) is not None:
-            there[stored.filename] = stored
+            there[sandbox.free_name(stored.filename, there)] = stored
     for id, name in made.items():
         if (stored := await _stored(caller, id)) is not None:
+            there = {other: file for other, file in there.items() if not _excludes(name, other)}
             there[name] = stored
     return there
+
+
+def _excludes(name: str, other: str) -> bool:
+    """Whether no folder has both: one of them is where the other, or a folder around it, is."""
+    return f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/")
 
 
 async def _stored(caller: Caller, id: str) -> StoredFile | None:
@@ -163,18 +173,30 @@ async def _stored(caller: Caller, id: str) -> StoredFile | None:
 async def execute(work: Work) -> Ran:
     """Execute code with its files in its folder; what it leaves there is kept as files of the caller's."""
     try:
-        given = [
-            File(name, await reading.content(stored, settings.SANDBOX_FILES_BYTES))
-            for name, stored in work.files.items()
-        ]
-        outcome = await sandbox.execute(work.code, given)
-    except (GivenTooMuch, TooLarge):
+        _check_size(work.files.values())
+        outcome = await sandbox.execute_with(work.code, lambda: _fetched(work.files))
+    except GivenTooMuch:
         return _executed(work, "The code and its files are too large to be executed here.", {})
     except SandboxFailed as error:
         logger.warning("%s: %s", work.run.handle, error)
         return _executed(work, NO_CODE, {})
     made = {(await in_thread(_keep, work.run, file)): file.name for file in outcome.files}
     return _executed(work, outcome.logs, made)
+
+
+def _check_size(files: Iterable[StoredFile]) -> None:
+    """Raises ``GivenTooMuch`` before any of it is read."""
+    if sum(stored.bytes for stored in files) > settings.SANDBOX_FILES_BYTES:
+        raise GivenTooMuch(f"The files have more than {settings.SANDBOX_FILES_BYTES:,} bytes together.")
+
+
+def _fetched(files: Mapping[str, StoredFile]) -> list[File]:
+    """Return the files that are still there, for threads: any may be deleted while its code is being written."""
+    found = []
+    for name, stored in files.items():
+        with suppress(UnknownFile):
+            found.append(File(name, reading.whole(stored)))
+    return found
 
 
 def _keep(run: Run, made: File) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, contextmanager
 from typing import IO, ParamSpec, TypeVar
 
 from accounts.callers import Caller
 from gateway.asking import in_store
 from gateway.files import shelf, store
 from gateway.files.rows import StoredFile
+from gateway.files.store import UnknownFile
 from gateway.forms import NoRoom, temporary_file
 from providers.uploads import Upload
 
@@ -37,37 +38,55 @@ async def file_of(caller: Caller, id: str) -> StoredFile:
 
 
 async def pieces(stored: StoredFile, size: int = shelf.PIECE) -> AsyncGenerator[bytes, None]:
-    """Yield the file's bytes. Close it where you do not read to the end (``aclosing``)."""
+    """Yield the file's bytes. Close it where you do not read to the end (``aclosing``). Raises ``UnknownFile``."""
     with ExitStack() as stack:
-        file = await _in_thread(stack.enter_context, shelf.opened(stored.name))
+        file = await _in_thread(stack.enter_context, _opened(stored))
         while piece := await _in_thread(file.read, size):
             yield piece
 
 
 async def content(stored: StoredFile, most: int) -> bytes:
-    """Return all bytes of a file. Raises ``TooLarge`` where they are more than ``most``."""
+    """Return all bytes of a file. Raises ``UnknownFile``, ``TooLarge`` where they are more than ``most``."""
     if stored.bytes > most:
         raise TooLarge(most)
     async with aclosing(pieces(stored)) as read:
         return b"".join([piece async for piece in read])
 
 
-async def upload(stored: StoredFile, field: str) -> Upload:
-    """Return the file as one that was sent along with a request, to be closed by the caller. Raises ``NoRoom``.
+def whole(stored: StoredFile) -> bytes:
+    """Return all bytes of a file, for threads: it blocks. Raises ``UnknownFile``."""
+    with _opened(stored) as file:
+        return file.read()
 
-    It is a copy on the disk: a bucket is read once, from its beginning on, an upload by each attempt.
+
+@contextmanager
+def _opened(stored: StoredFile) -> Iterator[IO[bytes]]:
+    """Open a file. Raises ``UnknownFile`` where it has gone since it was found."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(shelf.opened(stored.name))
+        except FileNotFoundError:
+            raise UnknownFile(stored.pk) from None
+        yield file
+
+
+async def upload(stored: StoredFile, field: str) -> Upload:
+    """Return the file as one that was sent along with a request, to be closed by the caller.
+
+    It is a copy on the disk: a bucket is read once, from its beginning on, an upload by each attempt. Raises
+    ``UnknownFile``, ``NoRoom``.
     """
     file = temporary_file()
     try:
-        await _in_thread(_copy, stored.name, file)
+        await _in_thread(_copy, stored, file)
     except BaseException:
         file.close()
         raise
     return Upload(field, stored.filename, stored.content_type, stored.bytes, file)
 
 
-def _copy(name: str, file: IO[bytes]) -> None:
-    with shelf.opened(name) as source:
+def _copy(stored: StoredFile, file: IO[bytes]) -> None:
+    with _opened(stored) as source:
         try:
             shutil.copyfileobj(source, file, shelf.PIECE)
         except OSError as error:

@@ -31,7 +31,7 @@ class _Pieces(File):
 
 @contextmanager
 def opened(name: str) -> Iterator[IO[bytes]]:
-    """Open what is kept as ``name``, for reading from its beginning on."""
+    """Open what is kept as ``name``, for reading from its beginning on. Raises ``FileNotFoundError``."""
     with _storage().open(name, "rb") as file:
         yield file
 

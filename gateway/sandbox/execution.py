@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -34,28 +34,36 @@ def is_configured() -> bool:
 
 
 async def execute(code: str, files: Sequence[File] = ()) -> Outcome:
-    """Execute Python in a process that can reach nothing but ``files``, which lie in its folder (``/mnt/data``).
+    """Execute Python in a process that can reach nothing but ``files``. As ``execute_with``."""
+    return await execute_with(code, lambda: files)
+
+
+async def execute_with(code: str, fetch: Callable[[], Sequence[File]]) -> Outcome:
+    """Execute Python in a process that can reach nothing but what ``fetch`` returns, in its folder (``/mnt/data``).
 
     Each call begins anew: what is to be there the next time is given along. Of two files of one name the later
     counts. Cancelling ends the process. Waits while ``TOLLGATE_SANDBOX_PARALLEL`` others of this process are at
-    work. Raises ``GivenTooMuch``, ``SandboxFailed``.
+    work, and has ``fetch`` called in a thread only then: who waits holds no files in memory. Raises ``GivenTooMuch``,
+    ``SandboxFailed``, and what ``fetch`` does.
     """
     if not is_configured():
         raise SandboxFailed("No sandbox is configured: TOLLGATE_SANDBOX is empty.")
-    given = {safe_name(file.name): file.data for file in files}
-    text = code.encode("utf-8", "replace")
-    if len(text) + sum(map(len, given.values())) > settings.SANDBOX_FILES_BYTES:
-        raise GivenTooMuch(f"Code and its files have more than {settings.SANDBOX_FILES_BYTES:,} bytes together.")
     program = Program(settings.SANDBOX_SECONDS + BESIDE_SECONDS, settings.SANDBOX_FILES_BYTES)
     try:
         loop = asyncio.get_running_loop()
-        header, made = await loop.run_in_executor(_threads(), _run, program, [("code.py", text), *given.items()])
+        header, made = await loop.run_in_executor(_threads(), _run, program, code.encode("utf-8", "replace"), fetch)
     finally:
         program.stop()
     return _outcome(header, made)
 
 
-def _run(program: Program, files: Sequence[frames.Named]) -> tuple[dict[str, Any], list[frames.Named]]:
+def _run(
+    program: Program, code: bytes, fetch: Callable[[], Sequence[File]]
+) -> tuple[dict[str, Any], list[frames.Named]]:
+    given = {safe_name(file.name): file.data for file in fetch()}
+    if len(code) + sum(map(len, given.values())) > settings.SANDBOX_FILES_BYTES:
+        raise GivenTooMuch(f"Code and its files have more than {settings.SANDBOX_FILES_BYTES:,} bytes together.")
+    files = [("code.py", code), *given.items()]
     python = interpreter.found(settings.SANDBOX_PYTHON)
     request = {
         "mode": settings.SANDBOX,

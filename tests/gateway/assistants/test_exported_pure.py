@@ -33,6 +33,14 @@ def message(number: int, at: int = 0, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def picture(kind: str, said: Any) -> dict[str, Any]:
+    return message(1, content=[{"type": kind, kind: said}])
+
+
+def annotated(annotations: Any) -> dict[str, Any]:
+    return message(1, content=[{"type": "text", "text": {"value": "x", "annotations": annotations}}])
+
+
 def page(*data: Any) -> dict[str, Any]:
     return {"object": "list", "data": list(data), "first_id": "x", "last_id": "y", "has_more": False}
 
@@ -134,6 +142,26 @@ def test_files_and_stores_that_are_here_are_kept_under_their_names_here() -> Non
     ]  # fmt: skip
 
 
+def test_pictures_citations_and_links_name_files_as_they_are_called_here() -> None:
+    cited = {"type": "file_citation", "text": "【0†a】", "file_citation": {"file_id": "file-2", "quote": "said"}}
+    linked = {"type": "file_path", "text": "sandbox:/a", "file_path": {"file_id": "file-3"}}
+    content = [
+        {"type": "image_file", "image_file": {"file_id": "file-1", "detail": "low"}},
+        {"type": "text", "text": {"value": "【0†a】 sandbox:/a", "annotations": [cited, linked]}},
+    ]
+    found = read(THREAD, message(1, content=content))
+    assert exported.named(found) == ({"file-1", "file-2", "file-3"}, set())
+    known = exported.with_known(found, {"file-1": "file-here", "file-2": "file-there"})
+    picture, text = known.messages["thread_1"][0].row["content"]
+    assert picture["image_file"] == {"file_id": "file-here", "detail": "low"}
+    assert text["text"]["annotations"] == [
+        {**cited, "file_citation": {"file_id": "file-there", "quote": "said"}}, linked,
+    ]  # fmt: skip
+    assert [str(each) for each in found.leftovers] == [
+        "thread_1.messages.content: the file file-3 is not here: upload it and name both ids in --ids"
+    ]
+
+
 def test_what_clients_write_down_as_null_is_not_there() -> None:
     nothing = {"code_interpreter": None, "file_search": {"vector_store_ids": None}}
     found = read({**ASSISTANT, "tool_resources": nothing}, {**THREAD, "tool_resources": nothing, "metadata": None})
@@ -157,6 +185,12 @@ def test_what_clients_write_down_as_null_is_not_there() -> None:
         (message(1, role="system"), "0.json: Invalid value for 'role': 'system'."),
         (message(1, content=5), "0.json: Invalid type for 'content'"),
         (message(1, content=[{"type": "text", "text": 5}]), "0.json: Invalid value for 'content[0].text'."),
+        (picture("image_url", {}), "0.json: Invalid type for 'content[0].image_url.url'"),
+        (picture("image_url", {"url": " "}), "0.json: Invalid value for 'content[0].image_url.url'"),
+        (picture("image_file", {"file_id": 5}), "0.json: Invalid type for 'content[0].image_file.file_id'"),
+        (picture("image_file", {"file_id": "f", "detail": []}), "0.json: Invalid value for 'content[0].image_file"),
+        (annotated("x"), "0.json: Invalid type for 'content[0].text.annotations'"),
+        (annotated([5]), "0.json: Invalid type for 'content[0].text.annotations[0]'"),
         (message(1, content=[{"type": "video"}]), "0.json: Invalid value for 'content[0].type': 'video'"),
         (5, "0.json: is no assistant, thread or message"),
         ({"a": 1}, "0.json: is no assistant, thread or message"),
@@ -175,6 +209,29 @@ def test_a_broken_line_is_an_error_by_its_number() -> None:
     assert found.errors == ["export.jsonl, line 2: is no JSON"]
     assert exported.read({"x": "{broken"}).errors == ["x: is neither JSON nor JSON lines"]
     assert exported.read({"x": ""}).errors == ["x: is neither JSON nor JSON lines"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_end_with_a_line_feed_and_with_nothing_else_that_unicode_calls_an_end(end: str) -> None:
+    texts = ["one\u2028two", "three\u2029four", "five\x85six"]
+    said = [message(at, at, content=value) for at, value in enumerate(texts)]
+    text = end.join(json.dumps(each, ensure_ascii=False) for each in (THREAD, *said))
+    found = exported.read({"export.jsonl": text})
+    assert found.errors == []
+    assert [each.row["content"][0]["text"]["value"] for each in found.messages["thread_1"]] == texts
+
+
+@pytest.mark.parametrize("depth", [150, 5_000, 200_000])
+def test_what_is_nested_too_deeply_is_an_error_by_its_place(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    assert exported.read({"x": deep}).errors == ["x: is nested too deeply"]
+    found = exported.read({"x": f"{json.dumps(ASSISTANT)}\n{deep}"})
+    assert found.errors == ["x, line 2: is nested too deeply"]
+    assert list(found.assistants) == ["asst_1"]
+
+
+def test_half_a_character_is_no_json() -> None:
+    assert exported.read({"x": '{"object": "\\ud83d"}'}).errors == ["x: is neither JSON nor JSON lines"]
 
 
 def test_what_there_is_nothing_like_here_is_noted_once() -> None:

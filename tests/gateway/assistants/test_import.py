@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import Membership, Team, User
 from billing import clock
 from gateway.assistants.rows import Assistant, Message, Run, Thread
+from gateway.files.rows import PROCESSED, StoredFile
 from tests.gateway.assistants.test_exported_pure import ASSISTANT, THREAD, message, page
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,18 @@ def export(*messages: Any, **assistant: Any) -> list[Any]:
 
 def said() -> list[tuple[str, str]]:
     return list(Message.objects.order_by("pk").values_list("handle", "role"))
+
+
+def test_a_picture_shows_the_file_that_its_owner_has_here(imported: Any, owner: User, tmp_path: Path) -> None:
+    StoredFile.objects.create(
+        id="file-here", name="re/file-here", filename="a.png", bytes=3, purpose="vision", status=PROCESSED,
+        created_at=clock.now(), user=owner, team=Team.objects.get(),
+    )  # fmt: skip
+    (tmp_path / "ids.csv").write_text("file-there,file-here\n")
+    content = [{"type": "image_file", "image_file": {"file_id": "file-there"}}]
+    options = (*OWNER, "--ids", str(tmp_path / "ids.csv"))
+    assert imported(*export(message(1, content=content)), options=options)[0] == 0
+    assert Message.objects.get().content[0]["image_file"]["file_id"] == "file-here"
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would(imported: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,30 @@ def test_a_run_searches_the_files_of_its_assistant_and_of_its_thread(site: Gatew
     assert {result["file_id"] for result in call["file_search"]["results"]} == {one, other}
 
 
+def test_a_store_that_is_deleted_while_its_files_are_read_is_left_out(
+    site: Gateway, caller: Caller, upstream: Upstream
+):
+    one, other = upload(site, "one.txt", "Apples are red."), upload(site, "other.txt", "Pears are green.")
+    stores = [{"tool_resources": {"file_search": {"vector_stores": [{"file_ids": [file]}]}}} for file in (one, other)]
+    assistant, thread = caller.assistant(tools=[SEARCH], **stores[0]), caller.thread("Colours?", **stores[1])
+    (deleted,) = caller.get(f"threads/{thread}")["tool_resources"]["file_search"]["vector_store_ids"]
+    while caller.get(f"vector_stores/{deleted}")["file_counts"]["completed"] != 1:
+        time.sleep(0.05)
+    being_read = "status = 'in_progress', lease_until = '2126-01-01 00:00:00+00:00'"
+    site.sql(f"UPDATE gateway_vectorfile SET {being_read} WHERE file = %s", other)
+    upstream.will_stream(calling(("call_1", "file_search", {"queries": ["apples", "pears"]})))
+    upstream.will_stream(streamed(["Apples."]))
+    begun = caller.begin(thread, assistant)
+    while not any(step["type"] == "tool_calls" for step in caller.steps(begun)):
+        assert caller.look(begun)["status"] in ("queued", "in_progress")
+    time.sleep(1)  # it waits for the file by now
+    caller.delete(f"vector_stores/{deleted}")
+    run = caller.rests(begun)
+    assert run["status"] == "completed", run
+    (call,) = caller.steps(run)[0]["step_details"]["tool_calls"]
+    assert [result["file_id"] for result in call["file_search"]["results"]] == [one]
+
+
 def test_a_search_without_files_or_without_queries_tells_the_model_so(caller: Caller, upstream: Upstream):
     upstream.will_stream(calling(("call_1", "file_search", {"queries": ["x"]}), ("call_2", "file_search", {})))
     upstream.will_stream(streamed(["Nothing."]))
@@ -200,6 +225,39 @@ def test_code_reads_files_and_leaves_files(site: Gateway, caller: Caller, upstre
         assert client.get(f"/v1/files/{made}/content").content == b"6"
         assert client.get(f"/v1/files/{picture}").json()["purpose"] == "assistants_output"
     well_told(events_of(caller.events(run)))
+
+
+def test_files_of_one_name_are_each_where_the_model_is_told(site: Gateway, caller: Caller, upstream: Upstream):
+    long = "x" * 200 + ".csv"
+    files = [upload(site, name, data) for name, data in (("data.csv", "1"), ("data.csv", "2"), (long, "3"))]
+    paths = ["/mnt/data/data.csv", "/mnt/data/data_2.csv", f"/mnt/data/{long}"]
+    code = f"import os; print([open(os.path.basename(path)).read() for path in {paths!r}])"
+    upstream.will_stream(calling(("call_1", "code_interpreter", {"code": code})))
+    upstream.will_stream(streamed(["Three."]))
+    resources = {"code_interpreter": {"file_ids": files}}
+    run = caller.ran("Read", assistant=caller.assistant(tools=[CODE], tool_resources=resources))
+    assert run["status"] == "completed", run
+    first, second = chats(upstream)
+    assert f" There are: {', '.join(paths)}." in first["tools"][0]["function"]["description"]
+    assert second["messages"][-1]["content"] == "['1', '2', '3']"
+
+
+def test_a_file_that_is_deleted_while_its_code_is_written_is_not_there(
+    site: Gateway, caller: Caller, upstream: Upstream
+):
+    files = [upload(site, name, "1") for name in ("kept.csv", "deleted.csv")]
+    code = "import os; print(sorted(os.listdir()))"
+    upstream.will_stream(calling(("call_1", "code_interpreter", {"code": code})), delay=1.5)
+    upstream.will_stream(streamed(["One."]))
+    resources = {"code_interpreter": {"file_ids": files}}
+    begun = caller.begin_with("List", assistant=caller.assistant(tools=[CODE], tool_resources=resources))
+    while not upstream.requests:
+        time.sleep(0.01)
+    caller.delete(f"files/{files[1]}")
+    run = caller.rests(begun)
+    assert run["status"] == "completed", run
+    assert "deleted.csv" in chats(upstream)[0]["tools"][0]["function"]["description"]
+    assert chats(upstream)[1]["messages"][-1]["content"] == "['kept.csv']"
 
 
 def test_code_that_fails_tells_the_model_how(caller: Caller, upstream: Upstream):

@@ -43,6 +43,18 @@ def test_a_bucket_is_one(url: str, said: dict[str, str]) -> None:
     assert import_string(storage["BACKEND"])(**storage["OPTIONS"]).bucket_name == "bucket"
 
 
+def test_what_a_bucket_has_not_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = pytest.importorskip("botocore.stub", reason="tollgate[s3] is not installed")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    storage = storage_of("s3://bucket?region=eu-central-1", FOLDER)
+    bucket = import_string(storage["BACKEND"])(**storage["OPTIONS"])
+    with stub.Stubber(bucket.bucket.meta.client) as answers:
+        answers.add_client_error("get_object", "NoSuchKey", http_status_code=404)
+        with pytest.raises(FileNotFoundError):
+            bucket.open("no/file", "rb")
+
+
 @pytest.mark.parametrize("url", ["files", "http://bucket", "s3://", "s3://bucket?acl=public", "ftp://x/y"])
 def test_what_is_neither_is_an_error(url: str) -> None:
     with pytest.raises(ValueError, match="TOLLGATE_FILES"):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,13 @@ async def test_modules_among_its_files_can_be_imported_and_files_copied() -> Non
     code = "import shutil, helper; shutil.copy('helper.py', 'copy.py'); helper.ANSWER"
     outcome = await sandbox.execute(code, [File("helper.py", b"ANSWER = 42")])
     assert outcome == ("42", (File("copy.py", b"ANSWER = 42"),), "completed")
+
+
+async def test_a_name_is_the_same_in_the_folder_whatever_its_length() -> None:
+    names = ["x" * 120 + "1.csv", "x" * 120 + "2.csv", "é" * 120 + ".csv", "back\\slash.txt", "/".join("abcdefgh")]
+    code = f"for name in {names!r}: open(name, 'a').write('!')"
+    outcome = await sandbox.execute(code, [File(name, b"given") for name in names])
+    assert set(outcome.files) == {(name, b"given!") for name in names}, outcome.logs
 
 
 async def test_its_folder_is_called_as_models_know_it() -> None:
@@ -301,6 +309,25 @@ async def test_it_ends_when_the_gateway_is_killed(token: str, settings: Any, san
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait)
     await asyncio.to_thread(wait_until, lambda: not running(token))
+
+
+async def test_who_waits_for_others_holds_no_files(settings: Any) -> None:
+    fetching: list[int] = []
+    may_go_on = threading.Event()
+
+    def fetch() -> list[File]:
+        fetching.append(1)
+        may_go_on.wait(60)
+        return [File("a.txt", b"a")]
+
+    some = [asyncio.ensure_future(sandbox.execute_with("open('a.txt').read()", fetch)) for _ in range(6)]
+    try:
+        await asyncio.to_thread(wait_until, lambda: len(fetching) >= settings.SANDBOX_PARALLEL)
+        await asyncio.sleep(0.2)
+        assert len(fetching) == settings.SANDBOX_PARALLEL
+    finally:
+        may_go_on.set()
+    assert [outcome.logs for outcome in await asyncio.gather(*some)] == ["'a'"] * 6
 
 
 async def test_more_than_may_run_at_once_wait_for_each_other() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.sandbox import interpreter
 from gateway.sandbox.locked import forbidden, frames
-from gateway.sandbox.values import safe_name
+from gateway.sandbox.values import free_name, safe_name
 
 X86, ARM = forbidden.MACHINES["x86_64"], forbidden.MACHINES["aarch64"]
 ALLOWED, KILLED, REFUSED, MISSING, PRETENDED = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026, 0x00050000
@@ -73,6 +73,42 @@ def test_safe_names_stay_in_the_folder(name: str) -> None:
     assert all(part not in ("", ".", "..") for part in safe.split("/"))
     assert "\0" not in safe
     assert all(len(part.encode()) <= 255 for part in safe.split("/"))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1), min_size=1, max_size=8))
+def test_names_that_code_has_given_files_stay_as_they_are(parts: list[str]) -> None:
+    name = "/".join(parts)
+    taken_out = name.isprintable() and not {".", ".."} & {*parts} and all(len(part.encode()) <= 255 for part in parts)
+    assert not taken_out or safe_name(name) == name
+
+
+@given(st.lists(st.text(st.sampled_from("a.\\/é🙂 \n"), max_size=300), max_size=8))
+def test_uploaded_files_have_distinct_names_that_the_folder_takes_as_they_are(uploaded: list[str]) -> None:
+    names: list[str] = []
+    for name in uploaded:
+        names.append(free_name(name, names))
+    assert len(set(names)) == len(uploaded)
+    assert all("/" not in name and safe_name(name) == name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "names"),
+    [
+        (["data.csv", "data.csv", "data.csv"], ["data.csv", "data_2.csv", "data_3.csv"]),
+        (["data.csv", "data_2.csv", "data.csv"], ["data.csv", "data_2.csv", "data_3.csv"]),
+        (["a", "a", ".env", ".env"], ["a", "a_2", ".env", ".env_2"]),
+        (["x" * 250 + "1.csv", "x" * 250 + "2.csv"], ["x" * 250 + "1.csv", "x" * 250 + "2.csv"]),
+        (["x" * 255 + ".csv"] * 2, ["x" * 251 + ".csv", "x" * 249 + "_2.csv"]),
+        (["🙂" * 70 + ".csv"], ["🙂" * 62 + ".csv"]),
+        (["a." + "b" * 300], ["a." + "b" * 253]),
+        (["C:\\tables\\data.csv", "..", "/", ""], ["data.csv", "file", "file_2", "file_3"]),
+    ],
+)
+def test_names_are_cut_and_numbered_before_their_endings(uploaded: list[str], names: list[str]) -> None:
+    found: list[str] = []
+    for name in uploaded:
+        found.append(free_name(name, found))
+    assert found == names
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=50)), max_size=5))
