@@ -53,7 +53,7 @@ def best(caller: Caller, stores: Sequence[int], queries: Sequence[bytes], asked:
         files = _files(stores, asked.passes, len(queries[0]) // 4)
         if not files:
             return []
-        scored = _scored(list(files), queries, asked.most)
+        scored = _scored({id: row.fence for id, row in files.items()}, queries, asked.most)
         scored = [(min(score, 1.0), id) for score, id in scored if score >= asked.threshold and score > 0]
         pieces = VectorChunk.objects.filter(pk__in=[id for _, id in scored]).defer("vector").in_bulk()
     # a piece may have gone since it was compared
@@ -67,15 +67,15 @@ def _files(stores: Sequence[int], passes: Filter | None, dimensions: int) -> Map
         Exists(there),
         store__in=VectorStore.objects.filter(pk__in=stores, dimensions=dimensions),
         status=COMPLETED,
-    ).only("file", "filename", "attributes")
+    ).only("file", "filename", "attributes", "fence")
     return {row.pk: row for row in rows if passes is None or passes(row.attributes)}
 
 
-def _scored(files: Sequence[int], queries: Sequence[bytes], most: int) -> list[tuple[float, int]]:
+def _scored(files: Mapping[int, int], queries: Sequence[bytes], most: int) -> list[tuple[float, int]]:
     if not indexing.is_there():
         return import_string("gateway.vectors.exact.best")(files, queries, most)
-    found = indexing.best(files, queries, most)
-    if rest := indexing.left_out(files):
+    found = indexing.best(list(files), queries, most)
+    if rest := indexing.left_out(list(files)):
         found += import_string("gateway.vectors.exact.best_of_rows")(rest, queries, most)
     return sorted(found, key=lambda scored: (-scored[0], scored[1]))[:most]
 
