@@ -34,7 +34,8 @@ class Matrix(NamedTuple):
 class Matrices:
     """Those of files that were searched lately, ``most`` bytes of them.
 
-    What one reading of a file says never changes; who reads it again counts its fence up, and the former one goes in time.
+    What one reading of a file says never changes; who reads it again counts its fence up, and the former one goes
+    in time.
     """
 
     def __init__(self, most: int) -> None:
