@@ -10,12 +10,14 @@ from itertools import islice
 
 from django.conf import settings
 
+from billing.limits import TOKENS
 from gateway.asking import DatabaseAway
 from gateway.batches import pace
 from gateway.batches.calling import OURS
 from gateway.callers import caller_with
 from gateway.errors import translate
 from gateway.inquiry import Inquiry
+from gateway.ratelimits import TYPES, LimitReached
 from gateway.vectors import chunking, embedding, indexing, queue, reading
 from gateway.vectors.extracting import INVALID
 from gateway.vectors.queue import Lost, OtherDimensions, Taken
@@ -38,9 +40,17 @@ NO_MODEL = (
 NO_KEY = "The API key that added this file is gone."
 OTHERWISE = "The embeddings of '{model}' are of another length than those in this vector store."
 UNUSABLE = "The embeddings of '{model}' could not be used."
+TOO_LARGE = (
+    "One piece of this file alone is more than a rate limit lets through: {said} "
+    "Let the limit be raised, or add the file again with smaller pieces (`chunking_strategy`)."
+)
 
 _readers = asyncio.Semaphore(MOST_READERS)
 _workers = 0
+
+
+class TooLarge(Unreadable):
+    """A call is larger than a limit that it has to pass: it is refused for good, a smaller one may not be."""
 
 
 def room() -> int:
@@ -119,18 +129,37 @@ async def _embed_all(taken: Taken, pieces: Sequence[str]) -> None:
     model = taken.model or embedding.model_now()
     if not model:
         raise Unreadable(SERVER, NO_MODEL)
-    number = taken.done
-    for texts in embedding.batches(pieces[number:]):
-        vectors = await _embedded(taken, model, texts)
+    number, most = taken.done, embedding.MOST_TEXTS
+    while number < len(pieces):
+        texts = embedding.portion(pieces, number, most)
         try:
-            await in_thread(queue.write, taken, model, number, texts, vectors)
-        except OtherDimensions:
-            raise Unreadable(SERVER, OTHERWISE.format(model=model)) from None
+            vectors = await _embedded(taken, model, texts)
+        except TooLarge as refused:
+            most = _smaller(texts, refused)
+            continue
+        await _write(taken, model, number, texts, vectors)
         number += len(texts)
 
 
+def _smaller(texts: Sequence[str], refused: TooLarge) -> int:
+    """Return how many texts a call may have after that with ``texts`` was too large. Raises ``Unreadable``."""
+    if len(texts) == 1:
+        raise Unreadable(refused.code, TOO_LARGE.format(said=refused.message))
+    return len(texts) // 2
+
+
+async def _write(taken: Taken, model: str, number: int, texts: Sequence[str], vectors: Sequence[bytes]) -> None:
+    try:
+        await in_thread(queue.write, taken, model, number, texts, vectors)
+    except OtherDimensions:
+        raise Unreadable(SERVER, OTHERWISE.format(model=model)) from None
+
+
 async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[bytes]:
-    """Return the vectors of some texts, once there is room for the call. Raises ``Unreadable`` where it is refused."""
+    """Return the vectors of some texts, once there is room for the call.
+
+    Raises ``Unreadable`` where it is refused, ``TooLarge`` where one with fewer texts may not be.
+    """
     pauses = list(PAUSES)
     while True:
         try:
@@ -142,7 +171,8 @@ async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[byte
         except Exception as error:  # as at the door: translate() logs what nobody foresaw
             seconds = _pause(error, pauses)
             if seconds is None:
-                raise Unreadable(SERVER, translate(error).message) from error
+                refused = TooLarge if _is_too_large(error) else Unreadable
+                raise refused(SERVER, translate(error).message) from error
         await asyncio.sleep(seconds)
 
 
@@ -153,6 +183,10 @@ def _pause(error: Exception, pauses: list[float]) -> float | None:
     if isinstance(error, UpstreamError) and (error.status >= 500 or error.status == 429) and pauses:
         return pauses.pop(0)
     return None
+
+
+def _is_too_large(error: Exception) -> bool:
+    return isinstance(error, LimitReached) and error.type == TYPES[TOKENS]
 
 
 async def _inquiry(taken: Taken) -> Inquiry:
