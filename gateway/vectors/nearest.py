@@ -23,6 +23,7 @@ class Place(NamedTuple):
     """A store that can be searched, with what embeds its pieces; ``dimensions`` 0 where it has none."""
 
     id: int
+    handle: str
     model: str
     dimensions: int
     has_expired: bool
@@ -44,7 +45,7 @@ def places(caller: Caller, handles: Sequence[str]) -> list[Place]:
     with database.writing(SECONDS):
         rows = [store.one(caller, handle) for handle in dict.fromkeys(handles)]
         store.touched(rows)
-    return [Place(row.pk, row.model, row.dimensions, store.has_expired(row, now)) for row in rows]
+    return [Place(row.pk, row.handle, row.model, row.dimensions, store.has_expired(row, now)) for row in rows]
 
 
 def best(caller: Caller, stores: Sequence[int], queries: Sequence[bytes], asked: Asked) -> list[Found]:

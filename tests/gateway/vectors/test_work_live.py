@@ -149,6 +149,32 @@ def test_vectors_of_another_length_are_not_mixed(client: openai.OpenAI, upstream
     assert "another length" in other.last_error.message
 
 
+def test_a_query_that_cannot_be_compared_is_refused_and_says_why(
+    client: openai.OpenAI, site: Gateway, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1))
+    store, file = put(client, b"text")
+    assert ended(client, store, file).status == "completed"
+    upstream.will_answer(body=embeddings(1, dimensions=5))
+    answer = site.post(f"/v1/vector_stores/{store}/search", {"query": "text"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "vector_store_embeddings_changed")
+    assert store in answer.json()["error"]["message"]
+    upstream.will_answer(body=embeddings(1))
+    assert len(client.vector_stores.search(store, query="text").data) == 1
+
+
+def test_an_answer_that_is_no_embedding_of_a_query_is_the_upstreams_error(
+    client: openai.OpenAI, site: Gateway, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1))
+    store, file = put(client, b"text")
+    assert ended(client, store, file).status == "completed"
+    upstream.will_answer(body={"object": "list", "data": []})
+    answer = site.post(f"/v1/vector_stores/{store}/search", {"query": "text"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["code"]) == (502, "server_error", "upstream_error")
+
+
 def test_answers_say_who_embeds(client: openai.OpenAI, site: Gateway):
     headers = client.vector_stores.with_raw_response.create().headers
     assert (headers["x-tollgate-embedding-model"], headers["x-tollgate-embedding-provider"]) == ("embed", "fake")
