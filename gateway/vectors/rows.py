@@ -63,8 +63,8 @@ class VectorBatch(models.Model):
 class VectorFile(models.Model):
     """A file in a store; ``file`` is the id of the stored file, and its id here too.
 
-    One process at a time reads it, until ``lease_until`` at the longest without being heard of; ``fence`` counts who
-    took it, ``attempts`` those that did not say how it ended.
+    One process at a time reads it, until ``lease_until`` at the longest without being heard of, or nobody does before
+    then where it was put off; ``fence`` counts who took it, ``attempts`` those that did not say how it ended.
     """
 
     store = models.ForeignKey(VectorStore, on_delete=models.CASCADE, related_name="files")

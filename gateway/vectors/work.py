@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -13,7 +14,7 @@ from django.conf import settings
 from billing.limits import TOKENS
 from gateway.asking import DatabaseAway
 from gateway.batches import pace
-from gateway.batches.calling import OURS
+from gateway.batches.calling import OURS, Later
 from gateway.callers import caller_with
 from gateway.errors import translate
 from gateway.inquiry import Inquiry
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # files that one process has at work, and readers of files that run beside it
 MOST_FILES, MOST_READERS = 4, 2
+# files that wait here for rate limits, beside those at work: all of them, and those that one API key pays for
+MOST_LIMITED, MOST_OF_ONE = 8, 2
 MOST_PIECES = 20_000
 BEAT_SECONDS = settings.VECTOR_LEASE_SECONDS / 3
 # an upstream that fails is asked again after so long, and at last not any more
@@ -47,6 +50,8 @@ TOO_LARGE = (
 
 _readers = asyncio.Semaphore(MOST_READERS)
 _workers = 0
+# the API keys that pay for files which a rate limit has made wait here, by the files' ids
+_limited: dict[int, int | None] = {}
 
 
 class TooLarge(Unreadable):
@@ -54,8 +59,8 @@ class TooLarge(Unreadable):
 
 
 def room() -> int:
-    """Return how many more files this process takes."""
-    return MOST_FILES - _workers
+    """Return how many more files this process takes; those that rate limits have made wait are beside them."""
+    return MOST_FILES + len(_limited) - _workers
 
 
 async def work() -> None:
@@ -65,12 +70,18 @@ async def work() -> None:
         return
     _workers += 1
     try:
-        while (taken := await in_thread(queue.take)) is not None:
+        # it stands in for one that waits; when that goes on, one of both is too many
+        while room() >= 0 and (taken := await in_thread(queue.take, _crowded())) is not None:
             await done(taken)
     except DatabaseAway:
         logger.info("files for vector stores wait for the database")
     finally:
         _workers -= 1
+
+
+def _crowded() -> list[int | None]:
+    """Return the API keys of which no more files are taken here, as enough of them wait already."""
+    return [key for key, count in Counter(_limited.values()).items() if count >= MOST_OF_ONE]
 
 
 async def done(taken: Taken) -> None:
@@ -92,6 +103,7 @@ async def done(taken: Taken) -> None:
         for task in (carrying, beating):
             task.cancel()
         await asyncio.gather(carrying, beating, return_exceptions=True)
+        _limited.pop(taken.id, None)
 
 
 async def _beat(taken: Taken) -> None:
@@ -108,6 +120,9 @@ async def _carry(taken: Taken) -> None:
         await in_thread(queue.finish, taken)
     except Unreadable as error:
         await in_thread(queue.fail, taken, error.code, error.message)
+        return
+    except Later as later:
+        await in_thread(queue.put_off, taken, later.seconds)
         return
     await in_thread(indexing.fill, taken.id)
 
@@ -158,7 +173,8 @@ async def _write(taken: Taken, model: str, number: int, texts: Sequence[str], ve
 async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[bytes]:
     """Return the vectors of some texts, once there is room for the call.
 
-    Raises ``Unreadable`` where it is refused, ``TooLarge`` where one with fewer texts may not be.
+    Raises ``Unreadable`` where it is refused, ``TooLarge`` where one with fewer texts may not be, ``Later`` where
+    there is no place to wait for a rate limit.
     """
     pauses = list(PAUSES)
     while True:
@@ -173,6 +189,8 @@ async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[byte
             if seconds is None:
                 refused = TooLarge if _is_too_large(error) else Unreadable
                 raise refused(SERVER, translate(error).message) from error
+            if isinstance(error, LimitReached):
+                _step_aside(taken, seconds)
         await asyncio.sleep(seconds)
 
 
@@ -183,6 +201,15 @@ def _pause(error: Exception, pauses: list[float]) -> float | None:
     if isinstance(error, UpstreamError) and (error.status >= 500 or error.status == 429) and pauses:
         return pauses.pop(0)
     return None
+
+
+def _step_aside(taken: Taken, seconds: float) -> None:
+    """Let a file wait beside those at work, who may go on for hours. Raises ``Later`` where too many do."""
+    if taken.id in _limited:
+        return
+    if len(_limited) >= MOST_LIMITED or taken.api_key in _crowded():
+        raise Later(seconds)
+    _limited[taken.id] = taken.api_key
 
 
 def _is_too_large(error: Exception) -> bool:
