@@ -46,7 +46,7 @@ class VectorStore(Owned):
 
 
 class VectorBatch(models.Model):
-    """Files that were added together."""
+    """Files that were added together; a file may be of several, where it was added again."""
 
     store = models.ForeignKey(VectorStore, on_delete=models.CASCADE, related_name="batches")
     handle = models.CharField(max_length=64, unique=True)
@@ -68,7 +68,7 @@ class VectorFile(models.Model):
     """
 
     store = models.ForeignKey(VectorStore, on_delete=models.CASCADE, related_name="files")
-    batch = models.ForeignKey(VectorBatch, on_delete=models.SET_NULL, null=True, related_name="files")
+    batches = models.ManyToManyField(VectorBatch, related_name="files")
     file = models.CharField(max_length=64)
     filename = models.CharField(max_length=255, blank=True, default="")
     status = models.CharField(max_length=16, default=IN_PROGRESS)

@@ -196,6 +196,29 @@ def test_a_batch_that_is_cancelled_leaves_its_upstream(client: openai.OpenAI, si
     assert client.vector_stores.search(store.id, query="text").data == []
 
 
+def test_a_file_of_several_batches_is_counted_in_each_and_read_while_one_wants_it(
+    client: openai.OpenAI, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1), delay=60)
+    store = client.vector_stores.create().id
+    batches = client.vector_stores.file_batches
+    one, other = (client.files.create(file=(name, b"text"), purpose="assistants").id for name in ("a.txt", "b.txt"))
+    first = batches.create(store, file_ids=[one])
+    until(lambda: upstream.requests)
+    upstream.will_answer(body=embeddings(1), delay=60)
+    second = batches.create(store, file_ids=[one, other])
+    counts = [batches.retrieve(each.id, vector_store_id=store).file_counts for each in (first, second)]
+    assert [(each.in_progress, each.total) for each in counts] == [(1, 1), (2, 2)]
+    listed = [[file.id for file in batches.list_files(each.id, vector_store_id=store)] for each in (first, second)]
+    assert [set(ids) for ids in listed] == [{one}, {one, other}]
+
+    cancelled = batches.cancel(second.id, vector_store_id=store)
+    assert (cancelled.status, cancelled.file_counts.cancelled, cancelled.file_counts.in_progress) == ("cancelled", 1, 1)
+    assert batches.retrieve(first.id, vector_store_id=store).status == "in_progress"
+    last = batches.cancel(first.id, vector_store_id=store)
+    assert (last.status, last.file_counts.cancelled) == ("cancelled", 1)
+
+
 @pytest.mark.parametrize("what", ["file", "store", "stored file"])
 def test_what_is_deleted_while_it_is_read_is_gone(client: openai.OpenAI, site: Gateway, upstream: Upstream, what):
     upstream.will_answer(body=embeddings(1), delay=60)
