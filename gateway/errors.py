@@ -21,6 +21,7 @@ from gateway.ratelimits import LimitReached
 from gateway.replies import Reply
 from gateway.responses import refusals
 from gateway.validation import Invalid
+from gateway.vectors.refusals import Unusable
 from providers import errors as upstream
 
 logger = logging.getLogger(__name__)
@@ -249,6 +250,7 @@ TABLE: dict[type[BaseException], Any] = {
     grants.NotPossible: lambda error: ApiError(409, str(error), code="conflict"),
     breakdown.TooMany: lambda error: ApiError(400, f"{error}.", code="too_many_records", param="start"),
     refusals.Refusal: lambda error: ApiError(error.status, str(error), code=error.code, param=error.param),
+    Unusable: _plain(502, "The upstream gave no embeddings that can be used.", type=SERVER, code="upstream_error"),
     JournalUnavailable: _plain(
         503, "The gateway cannot write its journal, so it takes no new requests.",
         type=SERVER, code="overloaded", headers=[("retry-after", "5")],

@@ -26,7 +26,7 @@ from gateway.forms import IN_MEMORY
 from gateway.inquiry import Inquiry
 from gateway.sandbox import File, GivenTooMuch, SandboxFailed
 from gateway.vectors import keeping, searching
-from gateway.vectors.refusals import NoStore
+from gateway.vectors.refusals import NoStore, OtherLength
 from gateway.vectors.searching import Found
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,10 @@ async def search(work: Work) -> Ran:
     stores = await when_there_is_room(lambda: _ready(work.inquiry.caller, named))
     if not stores:
         return _searched(id, ranking, [], "There are no files to search in.")
-    found = await when_there_is_room(lambda: _found(work, stores, queries, said))
+    try:
+        found = await when_there_is_room(lambda: _found(work, stores, queries, said))
+    except OtherLength as error:
+        return _searched(id, ranking, [], str(error))
     marks = [citing.mark(work.place, number, each.filename) for number, each in enumerate(found)]
     output = citing.passages([(mark, each.text) for mark, each in zip(marks, found, strict=True)])
     sources = {mark: citing.of_file(each.file_id) for mark, each in zip(marks, found, strict=True)}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from gateway import inference, runtime
 from gateway.inquiry import Inquiry
 from gateway.snapshot import Snapshot
+from gateway.vectors.refusals import Unusable as Unusable
 from providers.errors import UnknownModel
 
 OPERATION = "embeddings"
@@ -24,10 +26,6 @@ class Embedded(NamedTuple):
 
     vectors: list[bytes]
     headers: list[tuple[str, str]]
-
-
-class Unusable(Exception):
-    """The answer has not one vector of numbers for each text."""
 
 
 def model_for(snapshot: Snapshot) -> str:
@@ -94,13 +92,8 @@ def dimensions(vector: bytes) -> int:
     return len(vector) // 4
 
 
-def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield the texts in the portions that are embedded in one call each."""
-    start = size = 0
-    for at, text in enumerate(texts):
-        if at > start and (at - start >= MOST_TEXTS or size + len(text) > MOST_CHARACTERS):
-            yield texts[start:at]
-            start, size = at, 0
-        size += len(text)
-    if start < len(texts):
-        yield texts[start:]
+def portion(texts: Sequence[str], start: int, most: int = MOST_TEXTS) -> Sequence[str]:
+    """Return the texts from ``start`` on that are embedded in one call: ``most`` at the most, and at least one."""
+    some = texts[start : start + most]
+    fitting = sum(size <= MOST_CHARACTERS for size in accumulate(map(len, some)))
+    return some[: max(fitting, 1)]

@@ -23,6 +23,7 @@ class Place(NamedTuple):
     """A store that can be searched, with what embeds its pieces; ``dimensions`` 0 where it has none."""
 
     id: int
+    handle: str
     model: str
     dimensions: int
     has_expired: bool
@@ -44,7 +45,7 @@ def places(caller: Caller, handles: Sequence[str]) -> list[Place]:
     with database.writing(SECONDS):
         rows = [store.one(caller, handle) for handle in dict.fromkeys(handles)]
         store.touched(rows)
-    return [Place(row.pk, row.model, row.dimensions, store.has_expired(row, now)) for row in rows]
+    return [Place(row.pk, row.handle, row.model, row.dimensions, store.has_expired(row, now)) for row in rows]
 
 
 def best(caller: Caller, stores: Sequence[int], queries: Sequence[bytes], asked: Asked) -> list[Found]:
@@ -53,7 +54,7 @@ def best(caller: Caller, stores: Sequence[int], queries: Sequence[bytes], asked:
         files = _files(stores, asked.passes, len(queries[0]) // 4)
         if not files:
             return []
-        scored = _scored(list(files), queries, asked.most)
+        scored = _scored({id: row.fence for id, row in files.items()}, queries, asked.most)
         scored = [(min(score, 1.0), id) for score, id in scored if score >= asked.threshold and score > 0]
         pieces = VectorChunk.objects.filter(pk__in=[id for _, id in scored]).defer("vector").in_bulk()
     # a piece may have gone since it was compared
@@ -67,15 +68,15 @@ def _files(stores: Sequence[int], passes: Filter | None, dimensions: int) -> Map
         Exists(there),
         store__in=VectorStore.objects.filter(pk__in=stores, dimensions=dimensions),
         status=COMPLETED,
-    ).only("file", "filename", "attributes")
+    ).only("file", "filename", "attributes", "fence")
     return {row.pk: row for row in rows if passes is None or passes(row.attributes)}
 
 
-def _scored(files: Sequence[int], queries: Sequence[bytes], most: int) -> list[tuple[float, int]]:
+def _scored(files: Mapping[int, int], queries: Sequence[bytes], most: int) -> list[tuple[float, int]]:
     if not indexing.is_there():
         return import_string("gateway.vectors.exact.best")(files, queries, most)
-    found = indexing.best(files, queries, most)
-    if rest := indexing.left_out(files):
+    found = indexing.best(list(files), queries, most)
+    if rest := indexing.left_out(list(files)):
         found += import_string("gateway.vectors.exact.best_of_rows")(rest, queries, most)
     return sorted(found, key=lambda scored: (-scored[0], scored[1]))[:most]
 

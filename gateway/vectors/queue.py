@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Length
 
 from billing import clock, database
@@ -50,11 +50,14 @@ class Taken(NamedTuple):
     done: int
 
 
-def take() -> Taken | None:
-    """Return a file that waits, of a store for which nobody works if there is one; None where none waits."""
+def take(but: Collection[int | None] = ()) -> Taken | None:
+    """Return a file that waits; None where none waits. Files that the API keys ``but`` pay for are left to others.
+
+    Those go first of whose key nobody has a file in hand, then those of whose store nobody has.
+    """
     while True:
         with database.writing(SECONDS):
-            row = _next()
+            row = _next(but)
             if row is None:
                 return None
             row.fence, row.attempts, row.lease_until = row.fence + 1, row.attempts + 1, database.now() + LEASE
@@ -73,13 +76,21 @@ def _waiting(now: datetime) -> QuerySet[VectorFile]:
     return VectorFile.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), status=IN_PROGRESS)
 
 
-def _next() -> VectorFile | None:
+def _next(but: Collection[int | None]) -> VectorFile | None:
     now = database.now()
     rows = _waiting(now)
-    beside = VectorFile.objects.filter(store=OuterRef("store"), status=IN_PROGRESS, lease_until__gte=now)
+    if but:
+        rows = rows.exclude(store__api_key__in=but)
+    held = VectorFile.objects.filter(status=IN_PROGRESS, lease_until__gte=now)
     skips = connection.features.has_select_for_update_skip_locked
     first = rows.select_for_update(of=("self",), skip_locked=True) if skips else rows.select_for_update()
-    return first.order_by(Exists(beside), "created_at", "pk").first()
+    return first.order_by(_among(held, "store__api_key"), _among(held, "store"), "created_at", "pk").first()
+
+
+def _among(held: QuerySet[VectorFile], column: str) -> Case:
+    """Return 1 for a file whose ``column`` is that of one of ``held`` too, else 0."""
+    values = held.filter(**{f"{column}__isnull": False}).values(column)
+    return Case(When(**{f"{column}__in": values}, then=Value(1)), default=Value(0))
 
 
 def _taken(row: VectorFile) -> Taken:
@@ -109,6 +120,13 @@ def release(taken: Taken) -> None:
     row = _own(taken).first()
     if row is not None:
         _own(taken).update(lease_until=None, attempts=row.attempts - 1)
+
+
+def put_off(taken: Taken, seconds: float) -> None:
+    """Let any process go on, but not before so many ``seconds``; it was not the file that has to wait."""
+    _own(taken).update(
+        lease_until=database.now() + timedelta(seconds=seconds), fence=F("fence") + 1, attempts=F("attempts") - 1
+    )
 
 
 def write(taken: Taken, model: str, number: int, texts: Sequence[str], vectors: Sequence[bytes]) -> None:

@@ -29,3 +29,18 @@ class StoreExpired(Refusal):
     status = 400
     code = "vector_store_expired"
     text = "Vector store '{id}' has expired."
+
+
+class OtherLength(Refusal):
+    """What was found would be nothing: a query cannot be compared with the store's vectors."""
+
+    status = 400
+    code = "vector_store_embeddings_changed"
+    text = (
+        "The embeddings that vector store '{id}' gets now are of another length than those in it, so it cannot be "
+        "searched. An admin can let its model lead to what embedded it; else make a new store."
+    )
+
+
+class Unusable(Exception):
+    """An upstream's answer has not one vector of numbers for each text."""

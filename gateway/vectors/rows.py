@@ -46,7 +46,7 @@ class VectorStore(Owned):
 
 
 class VectorBatch(models.Model):
-    """Files that were added together."""
+    """Files that were added together; a file may be of several, where it was added again."""
 
     store = models.ForeignKey(VectorStore, on_delete=models.CASCADE, related_name="batches")
     handle = models.CharField(max_length=64, unique=True)
@@ -63,12 +63,12 @@ class VectorBatch(models.Model):
 class VectorFile(models.Model):
     """A file in a store; ``file`` is the id of the stored file, and its id here too.
 
-    One process at a time reads it, until ``lease_until`` at the longest without being heard of; ``fence`` counts who
-    took it, ``attempts`` those that did not say how it ended.
+    One process at a time reads it, until ``lease_until`` at the longest without being heard of, or nobody does before
+    then where it was put off; ``fence`` counts who took it, ``attempts`` those that did not say how it ended.
     """
 
     store = models.ForeignKey(VectorStore, on_delete=models.CASCADE, related_name="files")
-    batch = models.ForeignKey(VectorBatch, on_delete=models.SET_NULL, null=True, related_name="files")
+    batches = models.ManyToManyField(VectorBatch, related_name="files")
     file = models.CharField(max_length=64)
     filename = models.CharField(max_length=255, blank=True, default="")
     status = models.CharField(max_length=16, default=IN_PROGRESS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,7 +15,9 @@ from gateway.vectors.asked import Asked, threshold_of
 from gateway.vectors.filters import filter_of
 from gateway.vectors.nearest import Found as Found
 from gateway.vectors.nearest import Place
-from gateway.vectors.refusals import StoreExpired
+from gateway.vectors.refusals import OtherLength, StoreExpired
+
+logger = logging.getLogger(__name__)
 
 # of their own: comparing takes the processor, and nobody else is to wait for that
 _in_thread = Threads("searching", 64, 256).run
@@ -43,7 +46,8 @@ async def search(
     ``filters`` and ``ranking`` are as the wire has them, checked here: a comparison or compound filter of attributes,
     ``ranking_options``. The queries are embedded in a call of its own for each model that the stores are embedded
     with, billed to the inquiry's caller; the call carries all that the inquiry does. A store that has expired has
-    nothing to be found. Raises ``NoStore``, ``Invalid``, and what an embeddings call is refused for.
+    nothing to be found. Raises ``NoStore``, ``Invalid``, ``OtherLength`` where a store's model leads elsewhere now,
+    ``Unusable``, and what an embeddings call is refused for.
     """
     asked = Asked(tuple(queries), most, filter_of(filters), threshold_of(ranking))
     places = await in_store(nearest.places, inquiry.caller, stores)
@@ -66,6 +70,7 @@ async def _searched(inquiry: Inquiry, places: Sequence[Place], asked: Asked) -> 
     for number, (_, alike) in enumerate(groupby(searched, key=_vectors), 1):
         same = list(alike)
         embedded = await _embedded(inquiry, same[0].model, asked.queries, number)
+        _check_alike(same, embedded.vectors)
         found += await _in_thread(nearest.best, inquiry.caller, [place.id for place in same], embedded.vectors, asked)
         headers = embedded.headers
     # scores of different models are compared for want of anything better
@@ -74,6 +79,18 @@ async def _searched(inquiry: Inquiry, places: Sequence[Place], asked: Asked) -> 
 
 def _vectors(place: Place) -> tuple[str, int]:
     return place.model, place.dimensions
+
+
+def _check_alike(places: Sequence[Place], queries: Sequence[bytes]) -> None:
+    """Raise ``OtherLength`` where the queries cannot be compared with what is in these places."""
+    length = embedding.dimensions(queries[0])
+    for place in places:
+        if place.dimensions != length:
+            logger.warning(
+                "%s cannot be searched: its vectors have %d numbers, those of '%s' now %d",
+                place.handle, place.dimensions, place.model, length,
+            )  # fmt: skip
+            raise OtherLength(place.handle)
 
 
 async def _embedded(inquiry: Inquiry, model: str, queries: Sequence[str], number: int) -> embedding.Embedded:

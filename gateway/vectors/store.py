@@ -91,7 +91,7 @@ def see(caller: Caller, handle: str) -> Seen:
 
 
 def _seen(row: VectorStore) -> Seen:
-    tally = _tallies(VectorFile.objects.filter(store=row), "store").get(row.pk, Tally())
+    tally = _tallies(VectorFile.objects.filter(store=row)).get(row.pk, Tally())
     return Seen(shown.store(row, tally, clock.now()), row.model, tally.is_busy)
 
 
@@ -99,7 +99,7 @@ def page(caller: Caller, query: Query) -> dict[str, Any]:
     """Return a page of the caller's stores. Raises ``Invalid``."""
     with database.reading(SECONDS):
         rows = _next_to(VectorStore.objects.visible_to(caller), query, "handle")
-        tallies, now = _tallies(VectorFile.objects.filter(store__in=rows), "store"), clock.now()
+        tallies, now = _tallies(VectorFile.objects.filter(store__in=rows)), clock.now()
     return paged([shown.store(row, tallies.get(row.pk, Tally()), now) for row in rows], query)
 
 
@@ -192,10 +192,12 @@ def _put(caller: Caller, store: VectorStore, files: Sequence[NewFile], batch: Ve
         raise Invalid(f"A vector store has at most {MOST_FILES} files.", "file_ids")
     for each in files:
         if each.id in there:
-            _put_again(there[each.id], each, batch)
+            _put_again(there[each.id], each)
         else:
-            there[each.id] = _new(store, stored[each.id], each, batch)
+            there[each.id] = _new(store, stored[each.id], each)
     VectorFile.objects.bulk_create([row for row in there.values() if row.pk is None])
+    if batch is not None:
+        batch.files.add(*there.values())
     # the key that adds files pays for them: the one that has made the store may be gone
     store.api_key_id = caller.key_id
     _be_active(store)
@@ -203,10 +205,9 @@ def _put(caller: Caller, store: VectorStore, files: Sequence[NewFile], batch: Ve
     return [there[each.id] for each in files]
 
 
-def _new(store: VectorStore, stored: StoredFile, asked: NewFile, batch: VectorBatch | None) -> VectorFile:
+def _new(store: VectorStore, stored: StoredFile, asked: NewFile) -> VectorFile:
     return VectorFile(
         store=store,
-        batch=batch,
         file=stored.pk,
         filename=stored.filename,
         chunking=asked.chunking or store.chunking or USUAL,
@@ -215,11 +216,10 @@ def _new(store: VectorStore, stored: StoredFile, asked: NewFile, batch: VectorBa
     )
 
 
-def _put_again(row: VectorFile, asked: NewFile, batch: VectorBatch | None) -> None:
+def _put_again(row: VectorFile, asked: NewFile) -> None:
     is_cut_otherwise = asked.chunking is not None and asked.chunking != row.chunking
     if asked.attributes is not None:
         row.attributes = asked.attributes
-    row.batch = batch or row.batch
     if row.status in (FAILED, CANCELLED) or is_cut_otherwise:
         row.chunks.all().delete()
         row.status, row.last_error, row.usage_bytes = IN_PROGRESS, None, 0
@@ -293,18 +293,29 @@ def see_batch(caller: Caller, handle: str, id: str) -> Seen:
 
 
 def cancel(caller: Caller, handle: str, id: str) -> Seen:
-    """Read no more files of a batch; those that are read stay. Raises ``NoStore``, ``NoBatch``."""
+    """Read no more files of a batch but those that another one waits for; those that are read stay.
+
+    Raises ``NoStore``, ``NoBatch``.
+    """
     with database.writing(SECONDS):
         batch = _batch(one(caller, handle), id)
-        going = list(batch.files.select_for_update().filter(status=IN_PROGRESS))
-        for row in going:
+        going = list(batch.files.select_for_update(of=("self",)).filter(status=IN_PROGRESS))
+        wanted = _wanted_beside(batch, going)
+        ended = [row for row in going if row.pk not in wanted]
+        for row in ended:
             row.status, row.fence, row.lease_until = CANCELLED, row.fence + 1, None
-        VectorFile.objects.bulk_update(going, ["status", "fence", "lease_until"])
-        VectorChunk.objects.filter(file__in=going).delete()
+        VectorFile.objects.bulk_update(ended, ["status", "fence", "lease_until"])
+        VectorChunk.objects.filter(file__in=ended).delete()
         if going:
             batch.status = CANCELLED
             batch.save(update_fields=["status"])
         return _seen_batch(batch, handle)
+
+
+def _wanted_beside(batch: VectorBatch, files: Sequence[VectorFile]) -> set[int]:
+    """Return the keys of those of ``files`` that are of another batch too, which nobody has cancelled."""
+    members = VectorFile.batches.through.objects.filter(vectorfile__in=files).exclude(vectorbatch=batch)
+    return set(members.exclude(vectorbatch__status=CANCELLED).values_list("vectorfile_id", flat=True))
 
 
 def _batch(store: VectorStore, id: str) -> VectorBatch:
@@ -315,16 +326,16 @@ def _batch(store: VectorStore, id: str) -> VectorBatch:
 
 
 def _seen_batch(batch: VectorBatch, store: str) -> Seen:
-    tally = _tallies(VectorFile.objects.filter(batch=batch), "batch").get(batch.pk, Tally())
+    tally = _tallies(batch.files.all()).get(batch.store_id, Tally())
     return Seen(shown.batch(batch, store, tally), is_busy=tally.is_busy)
 
 
 # what both are made of ------------------------------------------------------------------------------------------------
 
 
-def _tallies(files: QuerySet[VectorFile], by: str) -> dict[int, Tally]:
-    """Return how many ``files`` have each status, by the id of their store or batch."""
-    counted = files.values_list(by, "status").annotate(Count("pk"), Sum("usage_bytes")).order_by()
+def _tallies(files: QuerySet[VectorFile]) -> dict[int, Tally]:
+    """Return how many ``files`` have each status, by the id of their store."""
+    counted = files.values_list("store", "status").annotate(Count("pk"), Sum("usage_bytes")).order_by()
     found: dict[int, Tally] = {}
     for id, status, count, size in counted:
         before = found.get(id, Tally())

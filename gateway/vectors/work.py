@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
 from django.conf import settings
 
+from billing.limits import TOKENS
 from gateway.asking import DatabaseAway
 from gateway.batches import pace
-from gateway.batches.calling import OURS
+from gateway.batches.calling import OURS, Later
 from gateway.callers import caller_with
 from gateway.errors import translate
 from gateway.inquiry import Inquiry
+from gateway.ratelimits import TYPES, LimitReached
 from gateway.vectors import chunking, embedding, indexing, queue, reading
 from gateway.vectors.extracting import INVALID
 from gateway.vectors.queue import Lost, OtherDimensions, Taken
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # files that one process has at work, and readers of files that run beside it
 MOST_FILES, MOST_READERS = 4, 2
+# files that wait here for rate limits, beside those at work: all of them, and those that one API key pays for
+MOST_LIMITED, MOST_OF_ONE = 8, 2
 MOST_PIECES = 20_000
 BEAT_SECONDS = settings.VECTOR_LEASE_SECONDS / 3
 # an upstream that fails is asked again after so long, and at last not any more
@@ -38,14 +43,24 @@ NO_MODEL = (
 NO_KEY = "The API key that added this file is gone."
 OTHERWISE = "The embeddings of '{model}' are of another length than those in this vector store."
 UNUSABLE = "The embeddings of '{model}' could not be used."
+TOO_LARGE = (
+    "One piece of this file alone is more than a rate limit lets through: {said} "
+    "Let the limit be raised, or add the file again with smaller pieces (`chunking_strategy`)."
+)
 
 _readers = asyncio.Semaphore(MOST_READERS)
 _workers = 0
+# the API keys that pay for files which a rate limit has made wait here, by the files' ids
+_limited: dict[int, int | None] = {}
+
+
+class TooLarge(Unreadable):
+    """A call is larger than a limit that it has to pass: it is refused for good, a smaller one may not be."""
 
 
 def room() -> int:
-    """Return how many more files this process takes."""
-    return MOST_FILES - _workers
+    """Return how many more files this process takes; those that rate limits have made wait are beside them."""
+    return MOST_FILES + len(_limited) - _workers
 
 
 async def work() -> None:
@@ -55,12 +70,18 @@ async def work() -> None:
         return
     _workers += 1
     try:
-        while (taken := await in_thread(queue.take)) is not None:
+        # it stands in for one that waits; when that goes on, one of both is too many
+        while room() >= 0 and (taken := await in_thread(queue.take, _crowded())) is not None:
             await done(taken)
     except DatabaseAway:
         logger.info("files for vector stores wait for the database")
     finally:
         _workers -= 1
+
+
+def _crowded() -> list[int | None]:
+    """Return the API keys of which no more files are taken here, as enough of them wait already."""
+    return [key for key, count in Counter(_limited.values()).items() if count >= MOST_OF_ONE]
 
 
 async def done(taken: Taken) -> None:
@@ -82,6 +103,7 @@ async def done(taken: Taken) -> None:
         for task in (carrying, beating):
             task.cancel()
         await asyncio.gather(carrying, beating, return_exceptions=True)
+        _limited.pop(taken.id, None)
 
 
 async def _beat(taken: Taken) -> None:
@@ -98,6 +120,9 @@ async def _carry(taken: Taken) -> None:
         await in_thread(queue.finish, taken)
     except Unreadable as error:
         await in_thread(queue.fail, taken, error.code, error.message)
+        return
+    except Later as later:
+        await in_thread(queue.put_off, taken, later.seconds)
         return
     await in_thread(indexing.fill, taken.id)
 
@@ -119,18 +144,38 @@ async def _embed_all(taken: Taken, pieces: Sequence[str]) -> None:
     model = taken.model or embedding.model_now()
     if not model:
         raise Unreadable(SERVER, NO_MODEL)
-    number = taken.done
-    for texts in embedding.batches(pieces[number:]):
-        vectors = await _embedded(taken, model, texts)
+    number, most = taken.done, embedding.MOST_TEXTS
+    while number < len(pieces):
+        texts = embedding.portion(pieces, number, most)
         try:
-            await in_thread(queue.write, taken, model, number, texts, vectors)
-        except OtherDimensions:
-            raise Unreadable(SERVER, OTHERWISE.format(model=model)) from None
+            vectors = await _embedded(taken, model, texts)
+        except TooLarge as refused:
+            most = _smaller(texts, refused)
+            continue
+        await _write(taken, model, number, texts, vectors)
         number += len(texts)
 
 
+def _smaller(texts: Sequence[str], refused: TooLarge) -> int:
+    """Return how many texts a call may have after that with ``texts`` was too large. Raises ``Unreadable``."""
+    if len(texts) == 1:
+        raise Unreadable(refused.code, TOO_LARGE.format(said=refused.message))
+    return len(texts) // 2
+
+
+async def _write(taken: Taken, model: str, number: int, texts: Sequence[str], vectors: Sequence[bytes]) -> None:
+    try:
+        await in_thread(queue.write, taken, model, number, texts, vectors)
+    except OtherDimensions:
+        raise Unreadable(SERVER, OTHERWISE.format(model=model)) from None
+
+
 async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[bytes]:
-    """Return the vectors of some texts, once there is room for the call. Raises ``Unreadable`` where it is refused."""
+    """Return the vectors of some texts, once there is room for the call.
+
+    Raises ``Unreadable`` where it is refused, ``TooLarge`` where one with fewer texts may not be, ``Later`` where
+    there is no place to wait for a rate limit.
+    """
     pauses = list(PAUSES)
     while True:
         try:
@@ -142,7 +187,10 @@ async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[byte
         except Exception as error:  # as at the door: translate() logs what nobody foresaw
             seconds = _pause(error, pauses)
             if seconds is None:
-                raise Unreadable(SERVER, translate(error).message) from error
+                refused = TooLarge if _is_too_large(error) else Unreadable
+                raise refused(SERVER, translate(error).message) from error
+            if isinstance(error, LimitReached):
+                _step_aside(taken, seconds)
         await asyncio.sleep(seconds)
 
 
@@ -153,6 +201,19 @@ def _pause(error: Exception, pauses: list[float]) -> float | None:
     if isinstance(error, UpstreamError) and (error.status >= 500 or error.status == 429) and pauses:
         return pauses.pop(0)
     return None
+
+
+def _step_aside(taken: Taken, seconds: float) -> None:
+    """Let a file wait beside those at work, who may go on for hours. Raises ``Later`` where too many do."""
+    if taken.id in _limited:
+        return
+    if len(_limited) >= MOST_LIMITED or taken.api_key in _crowded():
+        raise Later(seconds)
+    _limited[taken.id] = taken.api_key
+
+
+def _is_too_large(error: Exception) -> bool:
+    return isinstance(error, LimitReached) and error.type == TYPES[TOKENS]
 
 
 async def _inquiry(taken: Taken) -> Inquiry:

@@ -155,6 +155,25 @@ def test_a_search_without_files_or_without_queries_tells_the_model_so(caller: Ca
     ]
 
 
+def test_a_search_whose_queries_cannot_be_compared_tells_the_model_so(
+    site: Gateway, caller: Caller, upstream: Upstream
+):
+    """What embeds the store gives vectors of another length than it has."""
+    store = caller.post("vector_stores", {"file_ids": [upload(site, "tolls.txt", NOTES)]})["id"]
+    resources = {"file_search": {"vector_store_ids": [store]}}
+    assistant = caller.assistant(tools=[SEARCH], tool_resources=resources)
+    for _ in range(2):
+        upstream.will_stream(calling(("call_1", "file_search", {"queries": ["toll"]})))
+        upstream.will_stream(streamed(["I cannot search."]))
+    caller.ran("Toll?", assistant=assistant)
+    site.sql("UPDATE gateway_vectorstore SET dimensions = dimensions + 1 WHERE handle = %s", store)
+    run = caller.ran("Toll?", assistant=assistant)
+    assert run["status"] == "completed"
+    (call,) = caller.steps(run)[0]["step_details"]["tool_calls"]
+    assert call["file_search"]["results"] == []
+    assert "of another length than those in it" in chats(upstream)[3]["messages"][-1]["content"]
+
+
 def test_a_search_goes_first_where_functions_are_called_with_it(site: Gateway, caller: Caller, upstream: Upstream):
     file = upload(site, "tolls.txt", NOTES)
     resources = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}

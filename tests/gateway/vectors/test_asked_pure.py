@@ -204,7 +204,10 @@ def test_an_answer_without_a_vector_for_each_text_is_unusable(answer):
 
 
 def test_texts_are_embedded_some_at_a_time():
-    texts = ["x" * 1_000] * 70 + ["y" * 150_000] * 2
-    sizes = [len(batch) for batch in embedding.batches(texts)]
-    assert sizes == [64, 7, 1]
-    assert list(embedding.batches([])) == []
+    texts = ["x" * 1_000] * 70 + ["y" * 150_000] * 2 + ["z" * 300_000]
+    sizes, start = [], 0
+    while portion := embedding.portion(texts, start):
+        sizes.append(len(portion))
+        start += len(portion)
+    assert sizes == [64, 7, 1, 1]
+    assert len(embedding.portion(texts, 0, 8)) == 8

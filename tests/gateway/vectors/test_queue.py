@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
+from accounts.models import ApiKey, User
 from billing import clock
 from gateway.files.rows import PROCESSED, StoredFile
 from gateway.vectors import queue
@@ -24,10 +25,10 @@ VECTOR = packed([3.0, 4.0])
 def put() -> Callable[..., VectorFile]:
     """Return what puts another file into a store, a new one where none is named."""
 
-    def puts(handle: str = "vs_a") -> VectorFile:
+    def puts(handle: str = "vs_a", key: ApiKey | None = None) -> VectorFile:
         now = clock.now()
         store, _ = VectorStore.objects.get_or_create(
-            handle=handle, defaults={"model": "embed", "created_at": now, "last_active_at": now}
+            handle=handle, defaults={"model": "embed", "created_at": now, "last_active_at": now, "api_key": key}
         )
         number = StoredFile.objects.count()
         stored = StoredFile(id=f"file-{number}", name="x", filename="a.txt", bytes=1, status=PROCESSED, created_at=now)
@@ -44,6 +45,47 @@ def test_each_file_is_taken_once_and_another_store_goes_first(put):
     taken = [queue.take() for _ in range(4)]
     assert [each and each.id for each in taken] == [first.pk, other.pk, second.pk, None]
     assert queue.waiting(4) == 0
+
+
+@pytest.fixture
+def key() -> Callable[[], ApiKey]:
+    """Return what makes another API key."""
+
+    def makes() -> ApiKey:
+        number = str(ApiKey.objects.count())
+        user = User.objects.create(email=f"{number}@example.com")
+        return ApiKey.objects.create(public_id=number, digest=number, user=user)
+
+    return makes
+
+
+def test_who_has_many_stores_does_not_keep_others_from_theirs(put, key):
+    one, other = key(), key()
+    first, second, third = (put(f"vs_{number}", one) for number in range(3))
+    late = put("vs_late", other)
+    assert [queue.take().id for _ in range(4)] == [first.pk, late.pk, second.pk, third.pk]
+
+
+def test_files_of_keys_that_are_named_are_left_to_others(put, key):
+    one, other = key(), key()
+    first, second, third = put("vs_a", one), put("vs_b", other), put("vs_c")
+    assert [queue.take([one.pk]).id for _ in range(2)] == [second.pk, third.pk]
+    assert queue.take([one.pk]) is None
+    assert queue.take().id == first.pk
+
+
+def test_what_is_put_off_waits_for_its_time_and_loses_nothing(put):
+    row = put()
+    taken = queue.take()
+    queue.write(taken, "embed", 0, ["one"], [VECTOR])
+    queue.put_off(taken, 3_600)
+    assert (queue.take(), queue.waiting(4)) == (None, 0)
+    with pytest.raises(Lost):
+        queue.renew(taken)
+    VectorFile.objects.update(lease_until=clock.now() - queue.LEASE)
+    again = queue.take()
+    row.refresh_from_db()
+    assert (again.id, again.done, row.attempts) == (row.pk, 1, 1)
 
 
 def test_what_is_released_is_taken_again_and_was_no_try(put):

@@ -149,6 +149,32 @@ def test_vectors_of_another_length_are_not_mixed(client: openai.OpenAI, upstream
     assert "another length" in other.last_error.message
 
 
+def test_a_query_that_cannot_be_compared_is_refused_and_says_why(
+    client: openai.OpenAI, site: Gateway, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1))
+    store, file = put(client, b"text")
+    assert ended(client, store, file).status == "completed"
+    upstream.will_answer(body=embeddings(1, dimensions=5))
+    answer = site.post(f"/v1/vector_stores/{store}/search", {"query": "text"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "vector_store_embeddings_changed")
+    assert store in answer.json()["error"]["message"]
+    upstream.will_answer(body=embeddings(1))
+    assert len(client.vector_stores.search(store, query="text").data) == 1
+
+
+def test_an_answer_that_is_no_embedding_of_a_query_is_the_upstreams_error(
+    client: openai.OpenAI, site: Gateway, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1))
+    store, file = put(client, b"text")
+    assert ended(client, store, file).status == "completed"
+    upstream.will_answer(body={"object": "list", "data": []})
+    answer = site.post(f"/v1/vector_stores/{store}/search", {"query": "text"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["code"]) == (502, "server_error", "upstream_error")
+
+
 def test_answers_say_who_embeds(client: openai.OpenAI, site: Gateway):
     headers = client.vector_stores.with_raw_response.create().headers
     assert (headers["x-tollgate-embedding-model"], headers["x-tollgate-embedding-provider"]) == ("embed", "fake")
@@ -168,6 +194,29 @@ def test_a_batch_that_is_cancelled_leaves_its_upstream(client: openai.OpenAI, si
     until(lambda: upstream.left)
     assert client.vector_stores.files.retrieve(file.id, vector_store_id=store.id).status == "cancelled"
     assert client.vector_stores.search(store.id, query="text").data == []
+
+
+def test_a_file_of_several_batches_is_counted_in_each_and_read_while_one_wants_it(
+    client: openai.OpenAI, upstream: Upstream
+):
+    upstream.will_answer(body=embeddings(1), delay=60)
+    store = client.vector_stores.create().id
+    batches = client.vector_stores.file_batches
+    one, other = (client.files.create(file=(name, b"text"), purpose="assistants").id for name in ("a.txt", "b.txt"))
+    first = batches.create(store, file_ids=[one])
+    until(lambda: upstream.requests)
+    upstream.will_answer(body=embeddings(1), delay=60)
+    second = batches.create(store, file_ids=[one, other])
+    counts = [batches.retrieve(each.id, vector_store_id=store).file_counts for each in (first, second)]
+    assert [(each.in_progress, each.total) for each in counts] == [(1, 1), (2, 2)]
+    listed = [[file.id for file in batches.list_files(each.id, vector_store_id=store)] for each in (first, second)]
+    assert [set(ids) for ids in listed] == [{one}, {one, other}]
+
+    cancelled = batches.cancel(second.id, vector_store_id=store)
+    assert (cancelled.status, cancelled.file_counts.cancelled, cancelled.file_counts.in_progress) == ("cancelled", 1, 1)
+    assert batches.retrieve(first.id, vector_store_id=store).status == "in_progress"
+    last = batches.cancel(first.id, vector_store_id=store)
+    assert (last.status, last.file_counts.cancelled) == ("cancelled", 1)
 
 
 @pytest.mark.parametrize("what", ["file", "store", "stored file"])
