@@ -33,11 +33,27 @@ from gateway.files.rows import PROCESSED, StoredFile
 # how long who works on a run need not be heard of
 LEASE = timedelta(seconds=settings.RUN_LEASE_SECONDS)
 MOST_TAKEOVERS = 3
+WORKED_ON = (QUEUED, IN_PROGRESS, CANCELLING)
 # what a model is told of a thread at most, from its end
 MOST_MESSAGES = 5_000
 Content = Sequence[Mapping[str, Any]]
 LOST: Error = {"code": "server_error", "message": "The process that worked on this ended before it was done."}
 CUT: Error = {"code": "server_error", "message": "The model's answer was cut before its calls were whole."}
+
+
+class Owner(NamedTuple):
+    """Who shares the places where runs are executed: a user, or a key that belongs to none."""
+
+    user: int | None
+    key: int | None
+
+
+def owner_of(pk: int) -> Owner | None:
+    """Return whose run it is; None where nobody needs to work on it."""
+    with database.reading(SECONDS):
+        rows = Run.objects.filter(pk=pk, status__in=WORKED_ON)
+        found = rows.values_list("user_id", "api_key_id").first()
+    return None if found is None else Owner(found[0], None if found[0] is not None else found[1])
 
 
 def take(pk: int) -> Run | None:
@@ -52,7 +68,7 @@ def take(pk: int) -> Run | None:
 def _taken(run: Held) -> bool:
     """Whether it is this process's now. What another one began and has not ended is failed before it is begun anew."""
     row = run.run
-    if row.status not in (QUEUED, IN_PROGRESS, CANCELLING) or not expiry.is_free(row) or _is_over(run):
+    if row.status not in WORKED_ON or not expiry.is_free(row) or _is_over(run):
         return False
     row.fence += 1
     if row.status == IN_PROGRESS:
