@@ -15,7 +15,7 @@ from django.conf import settings
 from accounts.callers import Caller
 from gateway import sandbox
 from gateway.assistants import citing, offering
-from gateway.assistants.patience import when_there_is_room
+from gateway.assistants.patience import when_it_is_there, when_there_is_room
 from gateway.assistants.rows import Run
 from gateway.assistants.workthreads import in_thread
 from gateway.files import reading, store
@@ -173,8 +173,12 @@ async def execute(work: Work) -> Ran:
     except SandboxFailed as error:
         logger.warning("%s: %s", work.run.handle, error)
         return _executed(work, NO_CODE, {})
-    made = {(await in_thread(_keep, work.run, file)): file.name for file in outcome.files}
+    made = {await _kept(work.run, file): file.name for file in outcome.files}
     return _executed(work, outcome.logs, made)
+
+
+async def _kept(run: Run, file: File) -> str:
+    return await when_it_is_there(lambda: in_thread(_keep, run, file))
 
 
 def _keep(run: Run, made: File) -> str:
