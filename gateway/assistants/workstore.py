@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet
 
 from billing import database
@@ -93,10 +94,14 @@ def _is_over(run: Held) -> bool:
 
 
 def release(pk: int, fence: int) -> None:
-    """Let another process go on at once, as this one ends: what is open is failed. Raises ``Overtaken``."""
+    """Let another process go on at once, as this one ends: what is open is failed. Raises ``Overtaken``.
+
+    A run that waits for its caller is left to that.
+    """
     with held(pk, fence) as run:
         if run.run.status == CANCELLING:
             run.end(CANCELLED)
+        if run.run.status != IN_PROGRESS:
             return
         run.end_open(FAILED, "run_failed", LOST)
         run.run.lease_until = run.run.hinted_at = None
@@ -110,11 +115,19 @@ def renew(fences: Mapping[int, int]) -> dict[int, str]:
         rows = list(Run.objects.filter(pk__in=fences, status__in=OPEN).values_list(*columns))
         until = database.now() + LEASE
     mine = [row for row in rows if row[1] == fences[row[0]]]
-    due = [pk for pk, _, _, leased in mine if leased is not None and leased < until - LEASE / 3]
+    due = [(pk, fence) for pk, fence, _, leased in mine if leased is not None and leased < until - LEASE / 3]
     if due:
         with database.writing(SECONDS):
-            Run.objects.filter(pk__in=due, lease_until__isnull=False).update(lease_until=until)
+            _lease(due, until)
     return {pk: status for pk, _, status, _ in mine}
+
+
+def _lease(held: Sequence[tuple[int, int]], until: datetime) -> None:
+    """Let the leases of those runs that are held by these fences still, and by anybody, last ``until``."""
+    places = ", ".join("(%s, %s)" for _ in held)
+    values = [value for hold in held for value in hold]
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASE.format(held=places), [connection.ops.adapt_datetimefield_value(until), *values])
 
 
 class History(NamedTuple):
@@ -283,7 +296,8 @@ def called(pk: int, fence: int, called: Called, usage: Mapping[str, int]) -> boo
     with held(pk, fence) as run:
         step = run.open_step()
         if step is None or run.run.status == REQUIRES_ACTION:
-            return False  # a commit that nobody answered for has come about all the same
+            # a commit that nobody answered for has come about all the same
+            return run.run.status in (IN_PROGRESS, CANCELLING)
         _count(run, usage)
         step.details = {"type": CALLS, CALLS: list(called.calls)}
         step.said = {
@@ -317,3 +331,9 @@ def end(pk: int, fence: int, status: str, error: Error | None = None) -> None:
     """End a run that this process works on, and what is open of it. Raises ``Overtaken``."""
     with held(pk, fence) as run:
         run.end(status, error)
+
+
+_LEASE = """
+    UPDATE gateway_run SET lease_until = %s
+    WHERE (id, fence) IN (VALUES {held}) AND lease_until IS NOT NULL
+"""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gateway.assistants import expiry
+from billing import database
+from gateway.assistants import expiry, workstore
 from gateway.assistants.rows import Run, Thread, new_handle
-from gateway.assistants.states import QUEUED
+from gateway.assistants.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
+from gateway.assistants.workstore import Called
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,3 +34,75 @@ def test_runs_that_wait_are_offered_again_in_turn(monkeypatch: pytest.MonkeyPatc
     assert expiry.sweep(again_after) == [new.pk, runs[0].pk]
     assert expiry.sweep(again_after) == [runs[1].pk, runs[2].pk]
     assert expiry.sweep(again_after) == []
+
+
+def at_work(**columns: Any) -> Run:
+    return made_run(**{"status": IN_PROGRESS, "fence": 1, "lease_until": datetime.now(UTC) + workstore.LEASE} | columns)
+
+
+def called(*kinds: str) -> Called:
+    calls = [{"id": f"call_{kind}", "type": kind, kind: {"name": kind, "arguments": "{}"}} for kind in kinds]
+    return Called(calls, {"role": "assistant", "tool_calls": calls}, {}, {}, {})
+
+
+USED = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+
+
+def test_a_process_that_ends_leaves_a_run_to_its_caller_where_that_is_asked_for_something():
+    run = at_work()
+    workstore.begin_calls(run.pk, 1, "step_1", "record")
+    assert workstore.called(run.pk, 1, called("function"), USED) is False
+    workstore.release(run.pk, 1)
+    run.refresh_from_db()
+    assert (run.status, run.steps.get().status) == (REQUIRES_ACTION, IN_PROGRESS)
+    assert run.required_action is not None
+
+
+def test_a_process_that_ends_hands_a_run_on_and_once():
+    run = at_work()
+    workstore.begin_calls(run.pk, 1, "step_1", "record")
+    for _ in range(2):
+        workstore.release(run.pk, 1)
+    run.refresh_from_db()
+    assert (run.status, run.lease_until, run.steps.get().status) == (QUEUED, None, "failed")
+
+
+def test_a_process_that_ends_ends_what_was_to_be_cancelled():
+    run = at_work(status="cancelling")
+    workstore.release(run.pk, 1)
+    run.refresh_from_db()
+    assert run.status == "cancelled"
+
+
+def test_a_run_goes_on_where_nobody_heard_that_its_calls_are_written_down():
+    run = at_work()
+    workstore.begin_calls(run.pk, 1, "step_1", "record")
+    for _ in range(2):
+        assert workstore.called(run.pk, 1, called("file_search"), USED) is True
+    run.refresh_from_db()
+    assert run.usage == USED
+
+
+def test_a_run_that_waits_for_its_caller_does_not_go_on_where_nobody_heard_so():
+    run = at_work()
+    workstore.begin_calls(run.pk, 1, "step_1", "record")
+    for _ in range(2):
+        assert workstore.called(run.pk, 1, called("function"), USED) is False
+
+
+def test_a_lease_is_carried_on_by_who_holds_the_run_alone(monkeypatch: pytest.MonkeyPatch):
+    nearly_over = datetime.now(UTC) + workstore.LEASE / 3
+    mine, taken = at_work(lease_until=nearly_over), at_work(lease_until=nearly_over)
+    resting = made_run(REQUIRES_ACTION, fence=1)
+    writing = database.writing
+
+    def overtaken(seconds: int) -> AbstractContextManager[None]:
+        Run.objects.filter(pk=taken.pk).update(fence=2)
+        return writing(seconds)
+
+    monkeypatch.setattr(workstore.database, "writing", overtaken)
+    heard = workstore.renew({mine.pk: 1, taken.pk: 1, resting.pk: 1, at_work(fence=3).pk: 2})
+    assert heard == {mine.pk: IN_PROGRESS, taken.pk: IN_PROGRESS, resting.pk: REQUIRES_ACTION}
+    leases = {run.pk: run.lease_until for run in Run.objects.all()}
+    assert leases[mine.pk] > nearly_over
+    assert (leases[taken.pk], leases[resting.pk]) == (nearly_over, None)
