@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Func, IntegerField, QuerySet
 
 from billing import database
 from gateway.assistants import expiry
 from gateway.assistants.held import SECONDS, Error, Held, held
 from gateway.assistants.log import Overtaken
-from gateway.assistants.prompting import Done, added
+from gateway.assistants.prompting import Done, added, fitted
 from gateway.assistants.rows import Message, Run, RunStep
 from gateway.assistants.speaking import CALLS, MESSAGE, Handles
 from gateway.assistants.states import (
@@ -37,9 +37,21 @@ MOST_TAKEOVERS = 3
 WORKED_ON = (QUEUED, IN_PROGRESS, CANCELLING)
 # what a model is told of a thread at most, from its end
 MOST_MESSAGES = 5_000
+# so much of a thread is in the memory beside what its model is told; of what a chat may hold, this much is read
+PORTION_BYTES, MOST_CHATS_READ = 1024 * 1024, 4
 Content = Sequence[Mapping[str, Any]]
 LOST: Error = {"code": "server_error", "message": "The process that worked on this ended before it was done."}
 CUT: Error = {"code": "server_error", "message": "The model's answer was cut before its calls were whole."}
+
+
+class Octets(Func):
+    """How many bytes a text is, which the database knows without reading it."""
+
+    function = "OCTET_LENGTH"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **extra)
 
 
 class Owner(NamedTuple):
@@ -169,13 +181,35 @@ def history(pk: int, fence: int) -> History:
 def _newest(messages: QuerySet[Message]) -> list[tuple[str, Content]]:
     """Return what a chat could hold of them at most, oldest first."""
     found: list[tuple[str, Content]] = []
-    size = 0
-    for role, content in messages.order_by("-pk").values_list("role", "content").iterator(chunk_size=100):
-        size += sum(len(part["text"]["value"]) for part in content if part["type"] == "text")
-        if size > settings.MAX_BODY_BYTES or len(found) == MOST_MESSAGES:
-            break
-        found.append((role, content))
+    left = settings.MAX_BODY_BYTES
+    sizes = messages.order_by("-pk").annotate(size=Octets("content")).values_list("pk", "size")[:MOST_MESSAGES]
+    for some in _portions(list(sizes)):
+        for role, content in messages.filter(pk__in=some).order_by("-pk").values_list("role", "content"):
+            content, left = fitted(content, left)
+            if left < 0:
+                return found[::-1]
+            found.append((role, content))
     return found[::-1]
+
+
+def _portions(sizes: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+    """Yield the rows to read at a time, whose ``sizes`` are in bytes: not all of a long thread's pictures at once.
+
+    Pictures that a chat has no room for are read in vain, for the texts beside them; that has an end too.
+    """
+    together: list[int] = []
+    size, left = 0, MOST_CHATS_READ * settings.MAX_BODY_BYTES
+    for pk, bytes in sizes:
+        left -= bytes
+        if left < 0:
+            break
+        if together and size + bytes > PORTION_BYTES:
+            yield together
+            together, size = [], 0
+        together.append(pk)
+        size += bytes
+    if together:
+        yield together
 
 
 def _texts(run: Run) -> dict[str, str]:

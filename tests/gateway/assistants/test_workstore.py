@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from billing import database
 from gateway.assistants import expiry, workstore
-from gateway.assistants.rows import Run, Thread, new_handle
+from gateway.assistants.rows import Message, Run, Thread, new_handle
 from gateway.assistants.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
 from gateway.assistants.workstore import Called
 
@@ -106,3 +109,47 @@ def test_a_lease_is_carried_on_by_who_holds_the_run_alone(monkeypatch: pytest.Mo
     leases = {run.pk: run.lease_until for run in Run.objects.all()}
     assert leases[mine.pk] > nearly_over
     assert (leases[taken.pk], leases[resting.pk]) == (nearly_over, None)
+
+
+def looking(run: Run, count: int) -> None:
+    """Put messages with a picture of 400 bytes each on the run's thread."""
+    url = "data:image/png;base64,".ljust(400, "A")
+    for number in range(count):
+        text = {"type": "text", "text": {"value": f"{number:02}", "annotations": []}}
+        content = [text, {"type": "image_url", "image_url": {"url": url, "detail": "auto"}}]
+        Message.objects.create(
+            thread=run.thread, handle=new_handle("message"), role="user", content=content, created_at=NOW
+        )
+
+
+def shown(run: Run) -> list[tuple[str, bool]]:
+    """Return what a model is told of the run's thread: each message's text, and whether its picture is shown."""
+    messages = [content for _, content in workstore.history(run.pk, run.fence).messages]
+    return [(content[0]["text"]["value"], content[1]["type"] == "image_url") for content in messages]
+
+
+def test_of_pictures_within_messages_a_model_is_shown_the_last_ones_that_a_chat_may_hold():
+    run = at_work()
+    looking(run, 5)
+    with override_settings(MAX_BODY_BYTES=1_000):
+        assert shown(run) == [("00", False), ("01", False), ("02", False), ("03", True), ("04", True)]
+
+
+def test_no_more_of_a_thread_is_read_than_some_times_what_a_chat_may_hold():
+    run = at_work()
+    looking(run, 20)
+    with override_settings(MAX_BODY_BYTES=1_000), CaptureQueriesContext(connection) as queries:
+        told = shown(run)
+    assert told[-1] == ("19", True)
+    assert 5 <= len(told) <= 4_000 / 400
+    assert len(queries) < 10
+
+
+def test_pictures_are_read_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workstore, "PORTION_BYTES", 1_100)
+    run = at_work()
+    looking(run, 5)
+    with CaptureQueriesContext(connection) as queries:
+        assert shown(run) == [(f"{number:02}", True) for number in range(5)]
+    reads = [query["sql"] for query in queries if '"content" FROM' in query["sql"]]
+    assert len(reads) == 3 + 1  # two messages each, and what the run itself has said
