@@ -33,8 +33,13 @@ def expire(pk: int) -> None:
 
 def open_run(thread: Thread) -> str:
     """Return the id of the run that works on the thread, "" where none does. Within no transaction of its own."""
-    end_overdue(Run.objects.filter(thread=thread))
-    return Run.objects.filter(thread=thread, status__in=OPEN).values_list("handle", flat=True).first() or ""
+    run = Run.objects.filter(thread=thread, status__in=OPEN).only("handle", "expires_at").first()
+    if run is None:
+        return ""
+    if run.expires_at > clock.now():
+        return run.handle
+    expire(run.pk)
+    return ""
 
 
 def sweep(again_after: timedelta) -> list[int]:

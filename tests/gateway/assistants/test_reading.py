@@ -1,4 +1,4 @@
-"""What followers of runs are told when they look."""
+"""What followers of runs are told when they look, and what has become of runs whose time is over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.assistants import reading
+from gateway.assistants import expiry, reading
 from gateway.assistants.reading import Place
 from gateway.assistants.rows import Run, Thread, new_handle
 
@@ -41,3 +41,12 @@ def test_a_run_that_has_ended_stays_as_it_is_when_its_time_is_over():
     assert reading.look([Place(run.pk, 0)]).found[0].is_at_rest
     run.refresh_from_db()
     assert run.status == "completed"
+
+
+def test_a_run_whose_time_is_over_is_in_nobodys_way():
+    late = made_run("in_progress", NOW - timedelta(seconds=1), fence=1)
+    assert expiry.open_run(late.thread) == ""
+    late.refresh_from_db()
+    assert late.status == "expired"
+    due = made_run("in_progress", NOW + timedelta(minutes=10))
+    assert expiry.open_run(due.thread) == due.handle
