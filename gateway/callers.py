@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from django.db import connection
-
 from accounts import roles
 from accounts.callers import Caller
 from accounts.errors import UnknownKey
 from accounts.models import ApiKey, Team, User
 from accounts.roles import Owner, Person
+from billing import database
 from billing.usage import Payer
 from gateway import runtime
+from gateway.asking import OwnThreads
 from gateway.errors import NotAllowed
 from gateway.validation import Invalid
+
+SECONDS = 5
+
+in_thread = OwnThreads("callers", 2).run
 
 
 def person_of(caller: Caller) -> Person:
@@ -29,18 +31,20 @@ def user_of(caller: Caller) -> User:
 
 
 async def caller_with(key_id: int) -> Caller:
-    """Return who calls with this key now, for work that goes on without a request. Raises as ``Directory.find``."""
-    digest = await asyncio.to_thread(_digest_of, key_id)
+    """Return who calls with this key now, for work that goes on without a request.
+
+    Raises as ``Directory.find``, and ``DatabaseAway``.
+    """
+    digest = await in_thread(_digest_of, key_id)
     return await runtime.current().directory.known(digest)
 
 
 def _digest_of(key_id: int) -> str:
     try:
-        return ApiKey.objects.values_list("digest", flat=True).get(pk=key_id)
+        with database.reading(SECONDS):
+            return ApiKey.objects.values_list("digest", flat=True).get(pk=key_id)
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
-    finally:
-        connection.close()
 
 
 def payer_of(caller: Caller, scope: str, team: str) -> Payer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from billing import clock, database
 from gateway.assistants.held import held
@@ -33,8 +33,13 @@ def expire(pk: int) -> None:
 
 def open_run(thread: Thread) -> str:
     """Return the id of the run that works on the thread, "" where none does. Within no transaction of its own."""
-    end_overdue(Run.objects.filter(thread=thread))
-    return Run.objects.filter(thread=thread, status__in=OPEN).values_list("handle", flat=True).first() or ""
+    run = Run.objects.filter(thread=thread, status__in=OPEN).only("handle", "expires_at").first()
+    if run is None:
+        return ""
+    if run.expires_at > clock.now():
+        return run.handle
+    expire(run.pk)
+    return ""
 
 
 def sweep(again_after: timedelta) -> list[int]:
@@ -49,7 +54,9 @@ def sweep(again_after: timedelta) -> list[int]:
         finish_cancelling(pk)
     waiting = Q(status=QUEUED) & (Q(hinted_at=None) | Q(hinted_at__lt=now - again_after))
     left = Q(status=IN_PROGRESS, lease_until__lt=now)
-    due = list(Run.objects.filter(waiting | left).order_by("created_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE])
+    # those that were told of longest ago, so that no number of runs that wait keeps the others from being told of
+    told = (F("hinted_at").asc(nulls_first=True), "created_at")
+    due = list(Run.objects.filter(waiting | left).order_by(*told).values_list("pk", flat=True)[:SWEPT_AT_ONCE])
     Run.objects.filter(pk__in=due, status=QUEUED).update(hinted_at=now)
     return due
 

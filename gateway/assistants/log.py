@@ -39,6 +39,13 @@ class Overtaken(Exception):
     """The run has ended, is gone, or another process has it: nothing more of this one's is written."""
 
 
+def begin(run: Run, events: Sequence[Event]) -> None:
+    """Insert the row of a new run with its first events, within a transaction, and tell its followers as ``append``."""
+    run.last_event = len(events)
+    run.save(force_insert=True)
+    _add(run, events)
+
+
 def append(run: Run, events: Sequence[Event]) -> None:
     """Add events to the log, in the transaction that holds the run's row lock, and tell its followers when it commits.
 
@@ -46,9 +53,13 @@ def append(run: Run, events: Sequence[Event]) -> None:
     """
     if not events:
         return
-    first = run.last_event + 1
     run.last_event += len(events)
     Run.objects.filter(pk=run.pk).update(last_event=run.last_event)
+    _add(run, events)
+
+
+def _add(run: Run, events: Sequence[Event]) -> None:
+    first = run.last_event - len(events) + 1
     numbered = [[number, name, data] for number, (name, data) in enumerate(events, first)]
     RunEvents(run=run, last=run.last_event, events=numbered, created_at=clock.now()).save(force_insert=True)
     transaction.on_commit(partial(bell.ring, [run.pk]))

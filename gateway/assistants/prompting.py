@@ -11,6 +11,8 @@ from gateway import bodies
 PICTURE_TOKENS = 1_000
 # what is left for the answer where the run does not say
 ANSWER_TOKENS = 4_096
+CARRIED = "data:"
+UNSHOWN = {"type": "text", "text": {"value": "(A picture that was here cannot be shown any more.)", "annotations": []}}
 # said alike in a run and in a chat
 SAMPLING = ("temperature", "top_p", "reasoning_effort")
 
@@ -52,6 +54,27 @@ def kept(weights: Sequence[int], strategy: Mapping[str, Any] | None, room: int |
         begin -= 1
         left -= weights[begin]
     return [*first, *range(begin, count)]
+
+
+def fitted(content: Iterable[Mapping[str, Any]], room: int) -> tuple[list[Mapping[str, Any]], int]:
+    """Return a message's content as far as there is ``room`` for it, in bytes, and how much of that it leaves.
+
+    Of the pictures that it carries within itself only the last ones stay that fit beside its texts; less than nothing
+    is left where these do not fit themselves.
+    """
+    parts = list(content)
+    left = room - sum(len(_said(part)) for part in parts)
+    kept: list[Mapping[str, Any]] = []
+    for part in reversed(parts):
+        size = _carried(part)
+        kept.append(part if size <= max(left, 0) else UNSHOWN)
+        left -= size if kept[-1] is part else 0
+    return kept[::-1], left
+
+
+def _carried(part: Mapping[str, Any]) -> int:
+    url = part["image_url"]["url"] if part["type"] == "image_url" else ""
+    return len(url) if url[: len(CARRIED)].lower() == CARRIED else 0
 
 
 def message_of(role: str, content: Iterable[Mapping[str, Any]], pictures: Mapping[str, str]) -> dict[str, Any] | None:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 from django.db import connection
 
-from billing import database
-from gateway.assistants import shown
+from billing import clock, database
+from gateway.assistants import expiry, shown
 from gateway.assistants.rows import Run
-from gateway.assistants.states import REQUIRES_ACTION, TERMINAL
+from gateway.assistants.states import OPEN, REQUIRES_ACTION, TERMINAL
 
 SECONDS = 5
 # what is read at a time, so that no number of followers of long logs fills the memory
@@ -51,21 +51,29 @@ class Look(NamedTuple):
 def look(places: Sequence[Place]) -> Look:
     """Return what is beyond these places, in their order, as far as it can be read at a time.
 
-    It is one statement, so that events told before an end are seen with it.
+    It is one statement, so that events told before an end are seen with it. Runs whose time is over expire, which is
+    news to come.
     """
-    held = ", ".join("(%s, %s, %s)" for _ in places)
-    values = [value for number, place in enumerate(places) for value in (number, *place)]
+    rows = _rows(places)
+    for run in {places[number].run for number, _, _, is_over, _ in rows if is_over}:
+        expiry.expire(run)
     found: list[Progress | None] = [None] * len(places)
-    with database.reading(SECONDS), connection.cursor() as cursor:
-        cursor.execute(_BEYOND.format(held=held), [*values, MOST_ROWS])
-        rows = cursor.fetchall()
-    for number, status, last_event, batch in rows:
+    for number, status, last_event, _, batch in rows:
         known = found[number] or Progress([], status == REQUIRES_ACTION or status in TERMINAL, last_event)
         known.events.extend(_beyond(places[number].after, batch))
         found[number] = known
     if len(rows) < MOST_ROWS:
         return Look(found, is_all=True)
     return Look(found[: rows[-1][0] + 1], is_all=False)
+
+
+def _rows(places: Sequence[Place]) -> list[tuple[int, str, int, bool, str | None]]:
+    held = ", ".join("(%s, %s, %s)" for _ in places)
+    values = [value for number, place in enumerate(places) for value in (number, *place)]
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    with database.reading(SECONDS), connection.cursor() as cursor:
+        cursor.execute(_BEYOND.format(held=held, open=", ".join("%s" for _ in OPEN)), [*values, *OPEN, now, MOST_ROWS])
+        return list(cursor.fetchall())
 
 
 def end_of(run: int) -> Told | None:
@@ -87,7 +95,8 @@ def _beyond(after: int, batch: str | None) -> list[Told]:
 _events = msgspec.json.Decoder(list[tuple[int, str, msgspec.Raw]])
 _BEYOND = """
     WITH place (number, run, after) AS (VALUES {held})
-    SELECT place.number, gateway_run.status, gateway_run.last_event, gateway_runevents.events
+    SELECT place.number, gateway_run.status, gateway_run.last_event,
+        gateway_run.status IN ({open}) AND gateway_run.expires_at <= %s, gateway_runevents.events
     FROM place JOIN gateway_run ON gateway_run.id = place.run
     LEFT JOIN gateway_runevents ON gateway_runevents.run_id = place.run AND gateway_runevents.last > place.after
     ORDER BY place.number, gateway_runevents.last

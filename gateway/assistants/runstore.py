@@ -66,9 +66,8 @@ def _insert(caller: Caller, thread: Thread, asked: Asked, request: Mapping[str, 
         hinted_at=now,
         **owner_of(caller),
     )
-    run.save(force_insert=True)
     looks = shown.run(run, thread.handle)
-    log.append(run, [*before, ("thread.run.created", looks), ("thread.run.queued", looks)])
+    log.begin(run, [*before, ("thread.run.created", looks), ("thread.run.queued", looks)])
     return run
 
 

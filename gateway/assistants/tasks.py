@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from gateway import working
-from gateway.assistants import expiry, log, work, workstore
+from gateway.assistants import expiry, log, work
 from gateway.errors import Starting
 
 TOLD_AGAIN_AFTER = timedelta(seconds=10)
@@ -19,19 +19,7 @@ def execute(pk: int) -> None:
     """Begin to work on a run, where nobody does."""
     with suppress(Starting):
         working.get_ready()
-        _execute(pk)
-
-
-def _execute(pk: int) -> None:
-    if not work.has_room(pk):
-        return
-    run = workstore.take(pk)
-    if run is None:
-        return
-    try:
-        working.begin(work.executed, run)
-    except Starting:
-        workstore.release(pk, run.fence)
+        work.offer(pk)
 
 
 @shared_task(ignore_result=True)

@@ -16,7 +16,7 @@ from django.conf import settings
 from accounts.callers import Caller
 from gateway import sandbox
 from gateway.assistants import citing, offering
-from gateway.assistants.patience import when_there_is_room
+from gateway.assistants.patience import when_it_is_there, when_there_is_room
 from gateway.assistants.rows import Run
 from gateway.assistants.workthreads import in_thread
 from gateway.files import reading, store
@@ -183,7 +183,7 @@ async def execute(work: Work) -> Ran:
     except SandboxFailed as error:
         logger.warning("%s: %s", work.run.handle, error)
         return _executed(work, NO_CODE, {})
-    made = {(await in_thread(_keep, work.run, file)): file.name for file in outcome.files}
+    made = {await _kept(work.run, file): file.name for file in outcome.files}
     return _executed(work, outcome.logs, made)
 
 
@@ -200,6 +200,10 @@ def _fetched(files: Mapping[str, StoredFile]) -> list[File]:
         with suppress(UnknownFile):
             found.append(File(name, reading.whole(stored)))
     return found
+
+
+async def _kept(run: Run, file: File) -> str:
+    return await when_it_is_there(lambda: in_thread(_keep, run, file))
 
 
 def _keep(run: Run, made: File) -> str:

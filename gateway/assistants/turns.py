@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from accounts.callers import Caller
 from gateway import inference
 from gateway.assistants import offering, pictures, prompting, tooling
+from gateway.assistants.patience import when_there_is_room
 from gateway.assistants.rows import Run, new_handle
 from gateway.assistants.speaking import Handles, Speech
 from gateway.assistants.workstore import History
@@ -40,12 +41,14 @@ async def prepared(caller: Caller, run: Run, history: History) -> Turn:
     """Return the next call of the run's model for ``caller``, who may call it. Raises what it would be refused for."""
     asked: Mapping[str, Any] = run.asked
     names = offering.names(asked.get("tools") or ())
-    files = await tooling.files_of(caller, run, history.files) if offering.CODE_INTERPRETER in names else {}
+    has_code = offering.CODE_INTERPRETER in names
+    files = await when_there_is_room(lambda: tooling.files_of(caller, run, history.files)) if has_code else {}
     has_called = any(step.message is not None for step in history.steps)
     tools = offering.offered(asked, names, list(files), has_called=has_called)
     most_prompt, most_answer = prompting.left_of(asked, history.usage)
     room = prompting.room_of(_window(caller, run), most_prompt, most_answer)
-    shown = await pictures.urls(caller, prompting.pictures_in(content for _, content in history.messages))
+    wanted = prompting.pictures_in(content for _, content in history.messages)
+    shown = await when_there_is_room(lambda: pictures.urls(caller, wanted))
     messages = (prompting.message_of(role, content, shown) for role, content in history.messages)
     prompt = prompting.prompt(
         asked.get("instructions"),

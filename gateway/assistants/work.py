@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections.abc import Hashable
 from contextlib import suppress
 
 from billing import clock
@@ -13,36 +13,65 @@ from gateway.asking import DatabaseAway
 from gateway.assistants import workstore
 from gateway.assistants.engine import Engine, error_of
 from gateway.assistants.log import Overtaken
+from gateway.assistants.places import Places
 from gateway.assistants.rows import Run
 from gateway.assistants.states import CANCELLED, CANCELLING, EXPIRED, FAILED
 from gateway.assistants.workthreads import in_thread
-from gateway.errors import translate
+from gateway.errors import Starting, translate
 
 logger = logging.getLogger(__name__)
 
 # how often a run hears that it is cancelled
 LOOK_SECONDS = 0.25
 # what a process has no room for waits for its next place, and is offered to others meanwhile
-MOST_AT_ONCE = 256
+MOST_AT_ONCE = 400
+MOST_WAITING_OF_ONE = 1_000
 LOST = "lost"
 # how long a process that ends waits for the database
 RELEASE_SECONDS = 5.0
 
 _at_work: dict[int, _Execution] = {}
-_waiting: deque[int] = deque(maxlen=10_000)
+_places = Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE)
 _looking: asyncio.Future[None] | None = None
 
 
-def has_room(pk: int) -> bool:
-    """Whether this process takes another run; where not, it looks at this one when it has room."""
-    if len(_at_work) < MOST_AT_ONCE:
-        return True
-    _waiting.append(pk)
-    return False
+def offer(pk: int) -> None:
+    """Begin to work on a run, where nobody does; where its owner has no place here, as soon as there is one."""
+    owner = workstore.owner_of(pk)
+    if owner is not None and _places.ask(owner, pk):
+        _begin(owner, pk)
+        _begin_waiting()
 
 
-async def executed(run: Run) -> None:
-    """Work on a run that this process has taken until it rests, or is another's."""
+def _begin_waiting() -> None:
+    while (waiting := _places.next()) is not None:
+        _begin(*waiting)
+
+
+def _begin(owner: Hashable, pk: int) -> None:
+    """Begin to work on a run that has a place; where it needs none any more, that is left."""
+    has_begun = False
+    try:
+        has_begun = _has_begun(owner, pk)
+    finally:
+        if not has_begun:
+            _places.leave(owner)
+
+
+def _has_begun(owner: Hashable, pk: int) -> bool:
+    run = workstore.take(pk)
+    if run is None:
+        return False
+    try:
+        working.begin(executed, run, owner)
+    except Starting:
+        workstore.release(pk, run.fence)
+        return False
+    return True
+
+
+async def executed(run: Run, owner: Hashable) -> None:
+    """Work on a run that this process has taken until it rests, or is another's; then leave its owner's place."""
     global _looking
     execution = _at_work[run.pk] = _Execution(run)
     if _looking is None or _looking.done():
@@ -56,17 +85,9 @@ async def executed(run: Run) -> None:
     finally:
         if _at_work.get(run.pk) is execution:
             del _at_work[run.pk]
+        _places.leave(owner)
     with suppress(DatabaseAway):  # what waits is hinted at again
-        await _begin_next()
-
-
-async def _begin_next() -> None:
-    """Take a run that there was no room for."""
-    while _waiting and len(_at_work) < MOST_AT_ONCE:
-        run = await in_thread(workstore.take, _waiting.popleft())
-        if run is not None:
-            working.begin(executed, run)
-            return
+        await in_thread(_begin_waiting)
 
 
 async def _look() -> None:

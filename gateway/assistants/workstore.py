@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Func, IntegerField, QuerySet
 
 from billing import database
 from gateway.assistants import expiry
 from gateway.assistants.held import SECONDS, Error, Held, held
 from gateway.assistants.log import Overtaken
-from gateway.assistants.prompting import Done, added
+from gateway.assistants.prompting import Done, added, fitted
 from gateway.assistants.rows import Message, Run, RunStep
 from gateway.assistants.speaking import CALLS, MESSAGE, Handles
 from gateway.assistants.states import (
@@ -33,11 +34,39 @@ from gateway.files.rows import PROCESSED, StoredFile
 # how long who works on a run need not be heard of
 LEASE = timedelta(seconds=settings.RUN_LEASE_SECONDS)
 MOST_TAKEOVERS = 3
+WORKED_ON = (QUEUED, IN_PROGRESS, CANCELLING)
 # what a model is told of a thread at most, from its end
 MOST_MESSAGES = 5_000
+# so much of a thread is in the memory beside what its model is told; of what a chat may hold, this much is read
+PORTION_BYTES, MOST_CHATS_READ = 1024 * 1024, 4
 Content = Sequence[Mapping[str, Any]]
 LOST: Error = {"code": "server_error", "message": "The process that worked on this ended before it was done."}
 CUT: Error = {"code": "server_error", "message": "The model's answer was cut before its calls were whole."}
+
+
+class Octets(Func):
+    """How many bytes a text is, which the database knows without reading it."""
+
+    function = "OCTET_LENGTH"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **extra)
+
+
+class Owner(NamedTuple):
+    """Who shares the places where runs are executed: a user, or a key that belongs to none."""
+
+    user: int | None
+    key: int | None
+
+
+def owner_of(pk: int) -> Owner | None:
+    """Return whose run it is; None where nobody needs to work on it."""
+    with database.reading(SECONDS):
+        rows = Run.objects.filter(pk=pk, status__in=WORKED_ON)
+        found = rows.values_list("user_id", "api_key_id").first()
+    return None if found is None else Owner(found[0], None if found[0] is not None else found[1])
 
 
 def take(pk: int) -> Run | None:
@@ -52,7 +81,7 @@ def take(pk: int) -> Run | None:
 def _taken(run: Held) -> bool:
     """Whether it is this process's now. What another one began and has not ended is failed before it is begun anew."""
     row = run.run
-    if row.status not in (QUEUED, IN_PROGRESS, CANCELLING) or not expiry.is_free(row) or _is_over(run):
+    if row.status not in WORKED_ON or not expiry.is_free(row) or _is_over(run):
         return False
     row.fence += 1
     if row.status == IN_PROGRESS:
@@ -77,10 +106,14 @@ def _is_over(run: Held) -> bool:
 
 
 def release(pk: int, fence: int) -> None:
-    """Let another process go on at once, as this one ends: what is open is failed. Raises ``Overtaken``."""
+    """Let another process go on at once, as this one ends: what is open is failed. Raises ``Overtaken``.
+
+    A run that waits for its caller is left to that.
+    """
     with held(pk, fence) as run:
         if run.run.status == CANCELLING:
             run.end(CANCELLED)
+        if run.run.status != IN_PROGRESS:
             return
         run.end_open(FAILED, "run_failed", LOST)
         run.run.lease_until = run.run.hinted_at = None
@@ -94,11 +127,19 @@ def renew(fences: Mapping[int, int]) -> dict[int, str]:
         rows = list(Run.objects.filter(pk__in=fences, status__in=OPEN).values_list(*columns))
         until = database.now() + LEASE
     mine = [row for row in rows if row[1] == fences[row[0]]]
-    due = [pk for pk, _, _, leased in mine if leased is not None and leased < until - LEASE / 3]
+    due = [(pk, fence) for pk, fence, _, leased in mine if leased is not None and leased < until - LEASE / 3]
     if due:
         with database.writing(SECONDS):
-            Run.objects.filter(pk__in=due, lease_until__isnull=False).update(lease_until=until)
+            _lease(due, until)
     return {pk: status for pk, _, status, _ in mine}
+
+
+def _lease(held: Sequence[tuple[int, int]], until: datetime) -> None:
+    """Let the leases of those runs that are held by these fences still, and by anybody, last ``until``."""
+    places = ", ".join("(%s, %s)" for _ in held)
+    values = [value for hold in held for value in hold]
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASE.format(held=places), [connection.ops.adapt_datetimefield_value(until), *values])
 
 
 class History(NamedTuple):
@@ -140,13 +181,35 @@ def history(pk: int, fence: int) -> History:
 def _newest(messages: QuerySet[Message]) -> list[tuple[str, Content]]:
     """Return what a chat could hold of them at most, oldest first."""
     found: list[tuple[str, Content]] = []
-    size = 0
-    for role, content in messages.order_by("-pk").values_list("role", "content").iterator(chunk_size=100):
-        size += sum(len(part["text"]["value"]) for part in content if part["type"] == "text")
-        if size > settings.MAX_BODY_BYTES or len(found) == MOST_MESSAGES:
-            break
-        found.append((role, content))
+    left = settings.MAX_BODY_BYTES
+    sizes = messages.order_by("-pk").annotate(size=Octets("content")).values_list("pk", "size")[:MOST_MESSAGES]
+    for some in _portions(list(sizes)):
+        for role, content in messages.filter(pk__in=some).order_by("-pk").values_list("role", "content"):
+            content, left = fitted(content, left)
+            if left < 0:
+                return found[::-1]
+            found.append((role, content))
     return found[::-1]
+
+
+def _portions(sizes: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+    """Yield the rows to read at a time, whose ``sizes`` are in bytes: not all of a long thread's pictures at once.
+
+    Pictures that a chat has no room for are read in vain, for the texts beside them; that has an end too.
+    """
+    together: list[int] = []
+    size, left = 0, MOST_CHATS_READ * settings.MAX_BODY_BYTES
+    for pk, bytes in sizes:
+        left -= bytes
+        if left < 0:
+            break
+        if together and size + bytes > PORTION_BYTES:
+            yield together
+            together, size = [], 0
+        together.append(pk)
+        size += bytes
+    if together:
+        yield together
 
 
 def _texts(run: Run) -> dict[str, str]:
@@ -267,7 +330,8 @@ def called(pk: int, fence: int, called: Called, usage: Mapping[str, int]) -> boo
     with held(pk, fence) as run:
         step = run.open_step()
         if step is None or run.run.status == REQUIRES_ACTION:
-            return False  # a commit that nobody answered for has come about all the same
+            # a commit that nobody answered for has come about all the same
+            return run.run.status in (IN_PROGRESS, CANCELLING)
         _count(run, usage)
         step.details = {"type": CALLS, CALLS: list(called.calls)}
         step.said = {
@@ -301,3 +365,9 @@ def end(pk: int, fence: int, status: str, error: Error | None = None) -> None:
     """End a run that this process works on, and what is open of it. Raises ``Overtaken``."""
     with held(pk, fence) as run:
         run.end(status, error)
+
+
+_LEASE = """
+    UPDATE gateway_run SET lease_until = %s
+    WHERE (id, fence) IN (VALUES {held}) AND lease_until IS NOT NULL
+"""

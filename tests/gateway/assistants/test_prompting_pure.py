@@ -95,6 +95,27 @@ def test_texts_of_a_user_become_one_and_pictures_stay_parts():
     }
 
 
+@pytest.mark.parametrize(
+    ("room", "shown", "left"),
+    [(1_000, "ab", 794), (206, "ab", 0), (205, "b", 99), (105, "", 99), (6, "", 0), (5, "", -1)],
+)
+def test_of_pictures_that_a_message_carries_the_last_ones_stay_that_fit_beside_its_texts(room, shown, left):
+    content = [text("Look"), *(carried(name) for name in "ab"), link("https://x.example/" + "l" * 500), text("At")]
+    kept, rest = prompting.fitted(content, room)
+    there = [part["image_url"]["url"][-1] for part in kept if part["type"] == "image_url"]
+    assert ("".join(there), rest) == (shown + "l", left)
+    assert [part for part in kept if part["type"] == "text"].count(prompting.UNSHOWN) == 2 - len(shown)
+    assert (kept[0], kept[3:]) == (content[0], content[3:])
+
+
+def link(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, "detail": "auto"}}
+
+
+def carried(name: str) -> dict[str, Any]:
+    return link("data:image/png;base64,".ljust(99, "A") + name)
+
+
 def test_what_an_assistant_said_is_joined_and_what_says_nothing_is_left_out():
     parts = [text("Hel"), text("lo"), {"type": "refusal", "refusal": " no"}]
     assert prompting.message_of("assistant", parts, {}) == {"role": "assistant", "content": "Hello no"}
