@@ -169,7 +169,10 @@ def change_thread(caller: Caller, handle: str, changes: Mapping[str, Any]) -> Th
 def delete_thread(caller: Caller, handle: str) -> None:
     """Let a thread go with all that belongs to it; who works on a run of it finds that gone. Raises ``NoThread``."""
     with database.writing(SECONDS):
-        one_thread(caller, handle).delete()
+        thread = one_thread(caller, handle, lock=True)
+        # workers write messages, steps and events under their run's lock: none may come while the others go
+        list(thread.runs.select_for_update().order_by("pk").values_list("pk"))
+        thread.delete()
 
 
 def check_unlocked(thread: Thread) -> None:
@@ -269,7 +272,7 @@ def messages(caller: Caller, thread: str, query: Query, run: str = "") -> list[d
 def describe_message(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str]) -> Message:
     """Put other metadata in the place of a message's. Raises ``NoThread``, ``NoMessage``."""
     with database.writing(SECONDS):
-        row = one_message(caller, thread, handle)
+        row = one_message(caller, thread, handle, lock=True)
         row.metadata = metadata
         row.save(update_fields=["metadata"])
     return row

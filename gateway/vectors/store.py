@@ -234,8 +234,10 @@ def file_of(caller: Caller, handle: str, id: str) -> VectorFile:
         return _file(one(caller, handle), id)
 
 
-def _file(store: VectorStore, id: str) -> VectorFile:
-    row = store.files.filter(file=sought(id, NoFile)).first()
+def _file(store: VectorStore, id: str, *, lock: bool = False) -> VectorFile:
+    """Return a file of the store; with ``lock`` nobody else writes it, or pieces of it, in this transaction."""
+    found = store.files.filter(file=sought(id, NoFile))
+    row = (found.select_for_update() if lock else found).first()
     if row is None:
         raise NoFile(id)
     return row
@@ -253,7 +255,7 @@ def files_page(caller: Caller, handle: str, listing: Listing, batch: str = "") -
 def describe(caller: Caller, handle: str, id: str, attributes: Mapping[str, Any]) -> VectorFile:
     """Give a file other attributes. Raises ``NoStore``, ``NoFile``."""
     with database.writing(SECONDS):
-        row = _file(one(caller, handle), id)
+        row = _file(one(caller, handle), id, lock=True)
         row.attributes = dict(attributes)
         row.save(update_fields=["attributes"])
     return row
@@ -262,7 +264,7 @@ def describe(caller: Caller, handle: str, id: str, attributes: Mapping[str, Any]
 def remove(caller: Caller, handle: str, id: str) -> None:
     """Take a file out of a store; the file itself stays. Raises ``NoStore``, ``NoFile``."""
     with database.writing(SECONDS):
-        _file(one(caller, handle), id).delete()
+        _file(one(caller, handle), id, lock=True).delete()
 
 
 def texts(caller: Caller, handle: str, id: str, after: int) -> tuple[list[str], int | None]:
@@ -280,7 +282,10 @@ def texts(caller: Caller, handle: str, id: str, after: int) -> tuple[list[str], 
 @receiver(post_delete, sender=StoredFile)
 def _goes_from_all_stores(instance: StoredFile, **_: Any) -> None:
     """A file that is deleted, or has expired, is found no more."""
-    VectorFile.objects.filter(file=instance.pk).delete()
+    rows = VectorFile.objects.filter(file=instance.pk)
+    # who reads one writes its pieces under its lock: none may come while the others go
+    list(rows.select_for_update().order_by("pk").values_list("pk"))
+    rows.delete()
 
 
 # batches --------------------------------------------------------------------------------------------------------------
