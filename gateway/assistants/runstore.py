@@ -9,7 +9,8 @@ from typing import Any
 
 from accounts.callers import Caller
 from billing import clock, database
-from gateway.assistants import expiry, log, runasked, shown, store
+from gateway.assistants import attaching, expiry, log, runasked, shown, store
+from gateway.assistants.asked import checked_thread
 from gateway.assistants.held import SECONDS, Held, expiry_of, held
 from gateway.assistants.log import Overtaken
 from gateway.assistants.refusals import NoRun, NoStep, NoUserMessage, RunStatus, ThreadBusy
@@ -17,7 +18,6 @@ from gateway.assistants.rows import Run, RunStep, Thread, new_handle
 from gateway.assistants.runasked import Asked
 from gateway.assistants.speaking import CALLS
 from gateway.assistants.states import CANCELLED, CANCELLING, COMPLETED, OPEN, QUEUED, REQUIRES_ACTION, TERMINAL
-from gateway.assistants.store import Attached
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import sought
@@ -27,8 +27,9 @@ from gateway.validation import Invalid
 LASTS = timedelta(seconds=600)
 
 
-def create(caller: Caller, thread: str, asked: Asked, attached: Attached, request: Mapping[str, Any]) -> Run:
-    """Queue a run on the caller's thread. Raises ``NoThread``, ``NoAssistant``, ``ThreadBusy``, ``NoUserMessage``.
+def create(caller: Caller, thread: str, asked: Asked, request: Mapping[str, Any]) -> Run:
+    """Queue a run on the caller's thread. Raises ``NoThread``, ``NoAssistant``, ``ThreadBusy``, ``NoUserMessage``,
+    and as ``attaching.with_messages``; then nothing is done.
 
     ``request`` is what of the request shapes its calls.
     """
@@ -37,14 +38,15 @@ def create(caller: Caller, thread: str, asked: Asked, attached: Attached, reques
         busy = expiry.open_run(row)
         if busy:
             raise ThreadBusy(thread, busy)
-        store.add_messages(row, asked.messages, clock.now(), attached)
+        store.add_messages(caller, row, asked.messages)
         return _insert(caller, row, asked, request)
 
 
-def create_with_thread(caller: Caller, body: Mapping[str, Any], asked: Asked, request: Mapping[str, Any]) -> Run:
-    """Queue a run on a new thread; ``body`` is what ``attaching.thread_body`` returned. Raises as ``create``."""
+def create_with_thread(caller: Caller, asked: Asked, request: Mapping[str, Any]) -> Run:
+    """Queue a run on a new thread. Raises as ``create``, and as ``attaching.settled``."""
     with database.writing(SECONDS):
-        thread = store.insert_thread(caller, body, asked.thread.messages if asked.thread else (), clock.now())
+        asked = asked._replace(body=attaching.settled(caller, asked.body))
+        thread = store.make_thread(caller, asked.thread or checked_thread(None))
         return _insert(caller, thread, asked, request, ("thread.created", shown.thread(thread)))
 
 

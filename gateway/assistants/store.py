@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
 from accounts.callers import Caller
 from billing import clock, database
-from gateway.assistants import asked, expiry, shown
-from gateway.assistants.asked import RUNS_CODE, SEARCHES
-from gateway.assistants.bounds import too_many
+from gateway.assistants import asked, attaching, expiry, shown
 from gateway.assistants.refusals import (
-    Changed,
     MessageOpen,
     NoAssistant,
-    NoFile,
     NoMessage,
     NoThread,
     ThreadLocked,
 )
 from gateway.assistants.rows import Assistant, Message, Thread, new_handle
 from gateway.assistants.states import IN_PROGRESS
-from gateway.files import store as files
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import Refusal, is_id, sought
@@ -35,21 +30,6 @@ from gateway.vectors.refusals import NoFile as NotInStore
 from gateway.vectors.refusals import NoStore
 
 SECONDS = 5
-
-
-class Attached(NamedTuple):
-    """What messages attach to their thread: files for running code, and those in a vector store, "" where none are.
-
-    ``store_before`` is the thread's as it was found.
-    """
-
-    code_files: Sequence[str] = ()
-    store: str = ""
-    store_files: Sequence[str] = ()
-    store_before: str = ""
-
-
-NOTHING = Attached()
 
 
 def one_assistant(caller: Caller, handle: str, lock: bool = False) -> Assistant:
@@ -99,8 +79,10 @@ def _beyond(found: QuerySet[Model], query: Query, *, is_rising: bool) -> Q:
     return Q(pk__gt=place) if is_rising else Q(pk__lt=place)
 
 
-def make_assistant(caller: Caller, body: Mapping[str, Any]) -> Assistant:
+def make_assistant(caller: Caller, given: Mapping[str, Any]) -> Assistant:
+    """Raises as ``attaching.settled``."""
     with database.writing(SECONDS):
+        body = attaching.settled(caller, given)
         row = Assistant(handle=new_handle("assistant"), created_at=clock.now(), body=body, **owner_of(caller))
         row.save(force_insert=True)
     return row
@@ -113,19 +95,19 @@ def assistants(caller: Caller, query: Query) -> list[Assistant]:
 
 
 def change_assistant(caller: Caller, handle: str, changes: Mapping[str, Any]) -> Assistant:
-    """Raises ``NoAssistant``."""
+    """Raises ``NoAssistant``, and as ``attaching.settled``."""
     with database.writing(SECONDS):
         row = one_assistant(caller, handle, lock=True)
-        row.body = asked.changed(row.body, changes)
+        row.body = asked.changed(row.body, attaching.settled(caller, changes))
         row.save(update_fields=["body"])
     return row
 
 
-def attach_to_assistant(caller: Caller, handle: str, attached: Attached) -> Assistant:
-    """Raises ``NoAssistant``, ``Changed``, ``Invalid``."""
+def attach_to_assistant(caller: Caller, handle: str, file: str) -> Assistant:
+    """Raises ``NoAssistant``, and as ``attaching.with_file``."""
     with database.writing(SECONDS):
         row = one_assistant(caller, handle, lock=True)
-        row.body = with_attached(row.body, attached, handle, "file_ids")
+        row.body = attaching.with_file(caller, row.body, file)
         row.save(update_fields=["body"])
     return row
 
@@ -134,7 +116,7 @@ def detach_from_assistant(caller: Caller, handle: str, file: str) -> None:
     """Take a file from an assistant's resources. Raises ``NoAssistant``."""
     with database.writing(SECONDS):
         row = one_assistant(caller, handle, lock=True)
-        row.body = without_file(row.body, file)
+        row.body = attaching.without_file(row.body, file)
         row.save(update_fields=["body"])
 
 
@@ -144,24 +126,21 @@ def delete_assistant(caller: Caller, handle: str) -> None:
         one_assistant(caller, handle).delete()
 
 
-def make_thread(caller: Caller, body: Mapping[str, Any], messages: Sequence[asked.Message]) -> Thread:
+def make_thread(caller: Caller, thread: asked.Thread) -> Thread:
+    """Raises as ``attaching.thread_body``."""
     with database.writing(SECONDS):
-        return insert_thread(caller, body, messages, clock.now())
-
-
-def insert_thread(caller: Caller, body: Mapping[str, Any], messages: Sequence[asked.Message], now: datetime) -> Thread:
-    """Make a thread of what ``attaching.thread_body`` returns; within a transaction."""
-    row = Thread(handle=new_handle("thread"), created_at=now, body=body, **owner_of(caller))
-    row.save(force_insert=True)
-    add_messages(row, messages, now)
+        now, body = clock.now(), attaching.thread_body(caller, thread)
+        row = Thread(handle=new_handle("thread"), created_at=now, body=body, **owner_of(caller))
+        row.save(force_insert=True)
+        _append(row, thread.messages, now)
     return row
 
 
 def change_thread(caller: Caller, handle: str, changes: Mapping[str, Any]) -> Thread:
-    """Raises ``NoThread``."""
+    """Raises ``NoThread``, and as ``attaching.settled``."""
     with database.writing(SECONDS):
         row = one_thread(caller, handle, lock=True)
-        row.body = asked.changed(row.body, changes)
+        row.body = asked.changed(row.body, attaching.settled(caller, changes))
         row.save(update_fields=["body"])
     return row
 
@@ -175,39 +154,29 @@ def delete_thread(caller: Caller, handle: str) -> None:
         thread.delete()
 
 
-def check_unlocked(thread: Thread) -> None:
-    """Raises ``ThreadLocked`` while a run works on the thread."""
-    run = expiry.open_run(thread)
-    if run:
-        raise ThreadLocked(thread.handle, run)
-
-
-def unlocked_thread(caller: Caller, handle: str) -> Thread:
-    """Return a thread to which messages may be added now. Raises ``NoThread``, ``ThreadLocked``."""
-    with database.reading(SECONDS):
-        thread = one_thread(caller, handle)
-    check_unlocked(thread)
-    return thread
-
-
-def add_message(caller: Caller, handle: str, message: asked.Message, attached: Attached) -> Message:
-    """Raises ``NoThread``, ``ThreadLocked``, ``Changed``."""
+def add_message(caller: Caller, handle: str, message: asked.Message) -> Message:
+    """Raises ``NoThread``, ``ThreadLocked`` while a run works on the thread, and as ``attaching.with_messages``."""
     with database.writing(SECONDS):
         thread = one_thread(caller, handle, lock=True)
-        check_unlocked(thread)
-        return add_messages(thread, [message], clock.now(), attached)[0]
+        run = expiry.open_run(thread)
+        if run:
+            raise ThreadLocked(handle, run)
+        return add_messages(caller, thread, [message])[0]
 
 
-def add_messages(
-    thread: Thread, messages: Sequence[asked.Message], now: datetime, attached: Attached = NOTHING
-) -> list[Message]:
-    """Append messages and what ``attaching.attached`` returned for them; within a transaction that locks the thread.
+def add_messages(caller: Caller, thread: Thread, messages: Sequence[asked.Message]) -> list[Message]:
+    """Append messages, with what they attach; within a transaction that locks the thread.
 
-    Raises ``Changed``, and ``Invalid`` where the thread would have too many files.
+    Raises as ``attaching.with_messages``.
     """
-    if attached.code_files or attached.store:
-        thread.body = with_attached(thread.body, attached, thread.handle)
+    body = attaching.with_messages(caller, thread.body, messages)
+    if body != thread.body:
+        thread.body = body
         thread.save(update_fields=["body"])
+    return _append(thread, messages, clock.now())
+
+
+def _append(thread: Thread, messages: Sequence[asked.Message], now: datetime) -> list[Message]:
     rows = [
         Message(
             thread=thread,
@@ -222,39 +191,6 @@ def add_messages(
         for message in messages
     ]
     return Message.objects.bulk_create(rows)
-
-
-def with_attached(
-    body: Mapping[str, Any], attached: Attached, handle: str = "", param: str = "attachments"
-) -> dict[str, Any]:
-    """Return the body of a thread, or an assistant, with what is attached to it. Raises as ``add_messages``."""
-    resources = dict(body.get("tool_resources") or {})
-    if attached.code_files:
-        there = (resources.get(RUNS_CODE) or {}).get("file_ids") or ()
-        resources[RUNS_CODE] = {"file_ids": list(dict.fromkeys([*there, *attached.code_files]))}
-        if len(resources[RUNS_CODE]["file_ids"]) > asked.MOST_FILES:
-            raise too_many(param, asked.MOST_FILES, len(resources[RUNS_CODE]["file_ids"]))
-    if attached.store:
-        if store_of(body) not in (attached.store, attached.store_before):
-            raise Changed(handle)
-        resources[SEARCHES] = {"vector_store_ids": [attached.store]}
-    store_files = list(dict.fromkeys([*(body.get("store_files") or ()), *attached.store_files]))
-    return {**body, "tool_resources": resources, "store_files": store_files}
-
-
-def without_file(body: Mapping[str, Any], file: str) -> dict[str, Any]:
-    resources = dict(body.get("tool_resources") or {})
-    if resources.get(RUNS_CODE):
-        there = resources[RUNS_CODE].get("file_ids") or ()
-        resources[RUNS_CODE] = {"file_ids": [id for id in there if id != file]}
-    store_files = [id for id in body.get("store_files") or () if id != file]
-    return {**body, "tool_resources": resources, "store_files": store_files}
-
-
-def store_of(body: Mapping[str, Any]) -> str:
-    """Return the vector store of an assistant or a thread, "" where it has none."""
-    search = (body.get("tool_resources") or {}).get(SEARCHES) or {}
-    return next(iter(search.get("vector_store_ids") or ()), "")
 
 
 def messages(caller: Caller, thread: str, query: Query, run: str = "") -> list[dict[str, Any]]:
@@ -291,14 +227,3 @@ def take_from_store(caller: Caller, name: str, file: str) -> None:
     """Take a file out of the caller's vector store, where it still is in it."""
     with suppress(NoStore, NotInStore):
         vectors.remove(caller, name, file)
-
-
-def check_named(caller: Caller, file_ids: Iterable[str] = (), stores: Iterable[str] = ()) -> None:
-    """Raises ``NoFile`` or ``NoStore`` for the first that is not there, or not the caller's."""
-    wanted = [sought(id, NoFile) for id in file_ids]
-    with database.reading(SECONDS):
-        there = set(files.visible(caller).filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
-    for id in wanted:
-        if id not in there:
-            raise NoFile(id)
-    vectors.check(caller, stores)

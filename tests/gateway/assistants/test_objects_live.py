@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -302,6 +303,49 @@ def test_a_thread_goes_with_its_runs_though_one_is_open(gateway: Gateway, raw: h
     run = open_run(gateway, thread, "in_progress")
     assert raw.delete(f"/v1/threads/{thread}").status_code == 200
     assert gateway.sql("SELECT 1 FROM gateway_run WHERE handle = %s", run) == []
+
+
+def _with(file: str) -> dict[str, Any]:
+    return {**HELLO, "attachments": [{"file_id": file, "tools": [{"type": "file_search"}]}]}
+
+
+def _busy(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    open_run(gateway, thread, "requires_action")
+    return f"threads/{thread}/runs", {"additional_messages": [_with(file)]}
+
+
+def _without_a_question(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    return f"threads/{thread}/runs", {"additional_messages": [{**_with(file), "role": "assistant"}]}
+
+
+def _with_too_many_files(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    full = [f"file-{n}" for n in range(20)]
+    body = json.dumps({"tool_resources": {"code_interpreter": {"file_ids": full}}})
+    gateway.sql("UPDATE gateway_thread SET body = %s WHERE handle = %s", body, thread)
+    both = [{"type": "file_search"}, {"type": "code_interpreter"}]
+    message = {**HELLO, "attachments": [{"file_id": file, "tools": both}]}
+    return f"threads/{thread}/runs", {"additional_messages": [message]}
+
+
+def _with_a_file_that_is_not_there(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    described = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
+    made = {"messages": [_with("file-nowhere")], "tool_resources": described}
+    return "threads/runs", {"thread": made, "tool_resources": described}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [(_busy, 400), (_without_a_question, 400), (_with_too_many_files, 400), (_with_a_file_that_is_not_there, 404)],
+)
+def test_a_run_that_is_refused_attaches_nothing(gateway: Gateway, asked: Any, status: int):
+    key = gateway.issue_key(f"refused-{secrets.token_hex(4)}@example.com")
+    with client_of(gateway, key) as client, gateway.client(key) as raw:
+        assistant, thread = client.beta.assistants.create(model="demo").id, client.beta.threads.create().id
+        path, body = asked(gateway, thread, upload(client))
+        before = client.beta.threads.retrieve(thread)
+        assert raw.post(f"/v1/{path}", json={"assistant_id": assistant, **body}).status_code == status
+        assert ids(client.vector_stores.list()) == ids(client.beta.threads.messages.list(thread)) == []
+        assert client.beta.threads.retrieve(thread) == before
 
 
 def test_a_run_whose_time_is_over_keeps_no_thread(gateway: Gateway, raw: httpx.Client):
