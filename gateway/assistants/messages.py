@@ -33,7 +33,7 @@ class Message(ApiView):
     """Describe a message, change its metadata, or delete it."""
 
     async def get(self, request: Request, thread_id: str, message_id: str) -> Reply:
-        row = await in_store(store.one_message, inquiry_of(request).caller, thread_id, message_id)
+        row = await in_store(store.message, inquiry_of(request).caller, thread_id, message_id)
         return Reply.json(shown.message(row, thread_id))
 
     async def post(self, request: Request, thread_id: str, message_id: str) -> Reply:

@@ -127,12 +127,16 @@ def _step_shown(step: RunStep, run: Run, thread: str, *, includes_results: bool)
     return shown.step(step, run.handle, thread, run.assistant, includes_results, expiry_of(run))
 
 
-def describe(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str]) -> Run:
-    """Put other metadata in the place of a run's. Raises ``NoThread``, ``NoRun``, ``RunStatus`` while it works."""
+def describe(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str] | None) -> Run:
+    """Put other metadata in the place of a run's, None for none other.
+
+    Raises ``NoThread``, ``NoRun``, ``RunStatus`` while it works.
+    """
     with _held(one(caller, thread, handle)) as run:
         if run.run.status in OPEN and run.run.status != REQUIRES_ACTION:
             raise RunStatus(run.run.status)
-        run.run.metadata = dict(metadata)
+        if metadata is not None:
+            run.run.metadata = dict(metadata)
     return run.run
 
 

@@ -19,7 +19,7 @@ from gateway.assistants.refusals import (
     NoThread,
     ThreadLocked,
 )
-from gateway.assistants.rows import Assistant, Message, Thread, new_handle
+from gateway.assistants.rows import Assistant, Message, Run, Thread, new_handle
 from gateway.assistants.states import IN_PROGRESS
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
@@ -196,21 +196,36 @@ def _append(thread: Thread, messages: Sequence[asked.Message], now: datetime) ->
 def messages(caller: Caller, thread: str, query: Query, run: str = "") -> list[dict[str, Any]]:
     """Return what messages of a thread look like, those of one run where it is named, as ``next_to``.
 
-    Raises ``NoThread``, ``Invalid``.
+    One that is written by a run whose time is over has ended with it. Raises ``NoThread``, ``Invalid``.
     """
     with database.reading(SECONDS):
-        found: QuerySet[Message] = one_thread(caller, thread).messages.all()
+        row = one_thread(caller, thread)
+    expiry.end_overdue(row.runs.all())
+    with database.reading(SECONDS):
+        found: QuerySet[Message] = row.messages.all()
         if run:
             found = found.filter(run=run) if is_id(run) else found.none()
         return [shown.message(row, thread) for row in next_to(found, query)]
 
 
-def describe_message(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str]) -> Message:
-    """Put other metadata in the place of a message's. Raises ``NoThread``, ``NoMessage``."""
+def message(caller: Caller, thread: str, handle: str) -> Message:
+    """Return a message as it stands, as those of ``messages`` do. Raises ``NoThread``, ``NoMessage``."""
+    with database.reading(SECONDS):
+        row = one_message(caller, thread, handle)
+    if row.status != IN_PROGRESS:
+        return row
+    expiry.end_overdue(Run.objects.filter(handle=row.run))
+    with database.reading(SECONDS):
+        return one_message(caller, thread, handle)
+
+
+def describe_message(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str] | None) -> Message:
+    """Put other metadata in the place of a message's, None for none other. Raises ``NoThread``, ``NoMessage``."""
     with database.writing(SECONDS):
         row = one_message(caller, thread, handle, lock=True)
-        row.metadata = metadata
-        row.save(update_fields=["metadata"])
+        if metadata is not None:
+            row.metadata = metadata
+            row.save(update_fields=["metadata"])
     return row
 
 

@@ -13,7 +13,7 @@ import openai
 import pytest
 from django.db.models import Model
 
-from gateway.assistants.rows import Run, new_handle
+from gateway.assistants.rows import Run, RunStep, new_handle
 from gateway.vectors.rows import VectorStore
 from tests.conformance import shared
 from tests.gateway.assistants import recorded
@@ -237,6 +237,8 @@ def test_a_message_is_added_described_changed_and_deleted(client: openai.OpenAI)
     assert messages.retrieve(made.id, thread_id=thread) == made
     changed = messages.update(made.id, thread_id=thread, metadata={"b": "2"})
     assert (changed.metadata, changed.content) == ({"b": "2"}, made.content)
+    assert messages.update(made.id, thread_id=thread).metadata == {"b": "2"}
+    assert messages.update(made.id, thread_id=thread, metadata=None).metadata == {}
     gone = messages.delete(made.id, thread_id=thread)
     assert conforms_to("DeleteMessageResponse", gone.to_dict())
     assert gone.to_dict() == {"id": made.id, "object": "thread.message.deleted", "deleted": True}
@@ -353,6 +355,22 @@ def test_a_run_whose_time_is_over_keeps_no_thread(gateway: Gateway, raw: httpx.C
     run = open_run(gateway, thread, "requires_action", expires_at=NOW)
     assert raw.post(f"/v1/threads/{thread}/messages", json=HELLO).status_code == 200
     assert gateway.sql("SELECT status FROM gateway_run WHERE handle = %s", run) == [("expired",)]
+
+
+@pytest.mark.parametrize("path", ["", "/{message}"])
+def test_a_message_ends_with_its_run_whose_time_is_over(gateway: Gateway, raw: httpx.Client, path: str):
+    thread = raw.post("/v1/threads").json()["id"]
+    message = raw.post(f"/v1/threads/{thread}/messages", json=HELLO).json()["id"]
+    run = open_run(gateway, thread, "in_progress", expires_at=NOW)
+    gateway.sql("UPDATE gateway_message SET status = 'in_progress', run = %s WHERE handle = %s", run, message)
+    ((id,),) = gateway.sql("SELECT id FROM gateway_run WHERE handle = %s", run)
+    details = {"type": "message_creation", "message_creation": {"message_id": message}}
+    insert(
+        gateway, RunStep(run_id=id, handle=new_handle("step"), type=details["type"], details=details, created_at=NOW)
+    )
+    seen = raw.get(f"/v1/threads/{thread}/messages{path.format(message=message)}").json()
+    seen = seen if path else seen["data"][0]
+    assert (seen["status"], seen["incomplete_details"]) == ("incomplete", {"reason": "run_expired"})
 
 
 def test_the_messages_of_one_run_are_listed(gateway: Gateway, client: openai.OpenAI, raw: httpx.Client):
