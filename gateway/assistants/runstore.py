@@ -18,6 +18,7 @@ from gateway.assistants.rows import Run, RunStep, Thread, new_handle
 from gateway.assistants.runasked import Asked
 from gateway.assistants.speaking import CALLS
 from gateway.assistants.states import CANCELLED, CANCELLING, COMPLETED, OPEN, QUEUED, REQUIRES_ACTION, TERMINAL
+from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import sought
@@ -97,19 +98,19 @@ def _one(caller: Caller, thread: str, handle: str) -> Run:
 
 
 def listed(caller: Caller, thread: str, query: Query) -> list[dict[str, Any]]:
-    """Return what runs of a thread look like, as ``store.next_to``. Raises ``NoThread``, ``Invalid``."""
+    """Return what runs of a thread look like, as ``places.next_to``. Raises ``NoThread``, ``Invalid``."""
     with database.reading(SECONDS):
         found = store.one_thread(caller, thread).runs.all()
     expiry.end_overdue(found)
     with database.reading(SECONDS):
-        return [shown.run(row, thread) for row in store.next_to(found, query)]
+        return [shown.run(row, thread) for row in places.next_to(found, query)]
 
 
 def steps(caller: Caller, thread: str, handle: str, query: Query, *, includes_results: bool) -> list[dict[str, Any]]:
-    """Return what steps of a run look like, as ``store.next_to``. Raises ``NoThread``, ``NoRun``, ``Invalid``."""
+    """Return what steps of a run look like, as ``places.next_to``. Raises ``NoThread``, ``NoRun``, ``Invalid``."""
     run = one(caller, thread, handle)
     with database.reading(SECONDS):
-        rows = store.next_to(run.steps.all(), query)
+        rows = places.next_to(run.steps.all(), query)
     return [_step_shown(step, run, thread, includes_results=includes_results) for step in rows]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.callers import Caller
 from billing import clock, database
@@ -21,10 +21,10 @@ from gateway.assistants.refusals import (
 )
 from gateway.assistants.rows import Assistant, Message, Run, Thread, new_handle
 from gateway.assistants.states import IN_PROGRESS
+from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import Refusal, is_id, sought
-from gateway.validation import Invalid
 from gateway.vectors import store as vectors
 from gateway.vectors.refusals import NoFile as NotInStore
 from gateway.vectors.refusals import NoStore
@@ -59,26 +59,6 @@ def _one(found: Any, handle: str, refusal: type[Refusal], lock: bool) -> Any:
     return row
 
 
-def next_to(found: Any, query: Query) -> list[Any]:
-    """Return the rows beyond the query's cursor, next to it first, and one more than it asks for. Raises ``Invalid``.
-
-    Rows have handles and are in the order of their numbers. ``listing.paged`` makes a page of what they look like.
-    """
-    is_rising = (query.order == "asc") != bool(query.before)
-    beyond = _beyond(found, query, is_rising=is_rising)
-    return list(found.filter(beyond).order_by("pk" if is_rising else "-pk")[: query.limit + 1])
-
-
-def _beyond(found: QuerySet[Model], query: Query, *, is_rising: bool) -> Q:
-    cursor, param = (query.before, "before") if query.before else (query.after, "after")
-    if not cursor:
-        return Q()
-    place = found.filter(handle=cursor).values_list("pk", flat=True).first() if is_id(cursor) else None
-    if place is None:
-        raise Invalid(f"Invalid value for '{param}': there is no '{cursor:.64}' in this list.", param)
-    return Q(pk__gt=place) if is_rising else Q(pk__lt=place)
-
-
 def make_assistant(caller: Caller, given: Mapping[str, Any]) -> Assistant:
     """Raises as ``attaching.settled``."""
     with database.writing(SECONDS):
@@ -89,9 +69,9 @@ def make_assistant(caller: Caller, given: Mapping[str, Any]) -> Assistant:
 
 
 def assistants(caller: Caller, query: Query) -> list[Assistant]:
-    """Return the caller's assistants, as ``next_to``."""
+    """Return the caller's assistants, as ``places.next_to``."""
     with database.reading(SECONDS):
-        return next_to(Assistant.objects.visible_to(caller), query)
+        return places.next_to(Assistant.objects.visible_to(caller), query, _assistants_of(caller))
 
 
 def change_assistant(caller: Caller, handle: str, changes: Mapping[str, Any]) -> Assistant:
@@ -123,7 +103,13 @@ def detach_from_assistant(caller: Caller, handle: str, file: str) -> None:
 def delete_assistant(caller: Caller, handle: str) -> None:
     """Let an assistant go; runs of it go on, they have all they need. Raises ``NoAssistant``."""
     with database.writing(SECONDS):
-        one_assistant(caller, handle).delete()
+        row = one_assistant(caller, handle, lock=True)
+        places.note([(_assistants_of(caller), row.handle, row.pk)])
+        row.delete()
+
+
+def _assistants_of(caller: Caller) -> str:
+    return places.name_of("assistants", caller.user_id, caller.team_id)
 
 
 def make_thread(caller: Caller, thread: asked.Thread) -> Thread:
@@ -194,7 +180,7 @@ def _append(thread: Thread, messages: Sequence[asked.Message], now: datetime) ->
 
 
 def messages(caller: Caller, thread: str, query: Query, run: str = "") -> list[dict[str, Any]]:
-    """Return what messages of a thread look like, those of one run where it is named, as ``next_to``.
+    """Return what messages of a thread look like, those of one run where it is named, as ``places.next_to``.
 
     One that is written by a run whose time is over has ended with it. Raises ``NoThread``, ``Invalid``.
     """
@@ -205,7 +191,12 @@ def messages(caller: Caller, thread: str, query: Query, run: str = "") -> list[d
         found: QuerySet[Message] = row.messages.all()
         if run:
             found = found.filter(run=run) if is_id(run) else found.none()
-        return [shown.message(row, thread) for row in next_to(found, query)]
+        rows = places.next_to(found, query, _messages_of(row.pk), among=row.messages.all())
+    return [shown.message(row, thread) for row in rows]
+
+
+def _messages_of(thread: int) -> str:
+    return places.name_of("messages", thread)
 
 
 def message(caller: Caller, thread: str, handle: str) -> Message:
@@ -235,6 +226,7 @@ def delete_message(caller: Caller, thread: str, handle: str) -> None:
         row = one_message(caller, thread, handle, lock=True)
         if row.status == IN_PROGRESS:
             raise MessageOpen(row.status)
+        places.note([(_messages_of(row.thread_id), row.handle, row.pk)])
         row.delete()
 
 

@@ -197,6 +197,41 @@ def test_the_cursor_of_another_user_is_none(gateway: Gateway, people: People, ro
     check(answer, 400, "invalid_value", "after")
 
 
+def _assistants(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things = client.beta.assistants
+    return things, {}, lambda: things.create(model="demo").id
+
+
+def _messages(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things, within = client.beta.threads.messages, {"thread_id": client.beta.threads.create().id}
+    return things, within, lambda: things.create(**within, role="user", content="Hello").id
+
+
+def _stores(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    return client.vector_stores, {}, lambda: client.vector_stores.create().id
+
+
+def _files(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things, within = client.vector_stores.files, {"vector_store_id": client.vector_stores.create().id}
+    return things, within, lambda: things.create(**within, file_id=upload(client)).id
+
+
+@pytest.mark.parametrize("kind", [_assistants, _messages, _stores, _files])
+def test_a_list_is_read_on_behind_what_is_deleted_meanwhile(gateway: Gateway, kind: Any):
+    keys = [gateway.issue_key(f"{who}-{secrets.token_hex(4)}@example.com") for who in ("deleter", "other")]
+    with client_of(gateway, keys[0]) as client, client_of(gateway, keys[1]) as other:
+        things, within, make = kind(client)
+        made, gone = [make() for _ in range(5)], []
+        for each in things.list(**within, limit=2):
+            gone.append(each.id)
+            things.delete(each.id, **within)
+        assert gone == made[::-1]
+        assert ids(things.list(**within)) == []
+        others, elsewhere, _ = kind(other)
+        with pytest.raises(openai.BadRequestError, match="in this list"):
+            others.list(**elsewhere, after=gone[0])
+
+
 # threads and messages -----------------------------------------------------------------------------------------------
 
 
