@@ -15,6 +15,7 @@ from gateway.assistants.rows import Thread as Thread
 from gateway.batches.rows import Batch as Batch
 from gateway.batches.rows import BatchLine as BatchLine
 from gateway.files.rows import StoredFile as StoredFile
+from gateway.lists.rows import Gone as Gone
 from gateway.responses.rows import Conversation as Conversation
 from gateway.responses.rows import ConversationItem as ConversationItem
 from gateway.responses.rows import ResponseEvents as ResponseEvents

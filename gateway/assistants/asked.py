@@ -291,10 +291,13 @@ def _types(attachment: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"type": type} for type in dict.fromkeys(said)]
 
 
-def metadata_of(body: Any) -> dict[str, str]:
-    """Return the metadata that a body, which may have nothing else, puts in the place of what was there."""
-    given: dict[str, str] | None = request(body, {"metadata": metadata}).get("metadata")
-    return given or {}
+def metadata_of(body: Any) -> dict[str, str] | None:
+    """Return the metadata that a body, which may have nothing else, puts in the place of what was there.
+
+    None where it says nothing of it: then that stays.
+    """
+    given = request(body, {"metadata": metadata})
+    return (given["metadata"] or {}) if "metadata" in given else None
 
 
 def file_of(body: Any) -> str:

@@ -8,7 +8,7 @@ from accounts.callers import Caller
 from billing import clock
 from gateway import runtime
 from gateway.asking import in_store
-from gateway.assistants import asked, attaching, shown, store
+from gateway.assistants import asked, shown, store
 from gateway.errors import ModelNotAllowed
 from gateway.replies import Reply
 from gateway.responses.listing import paged, query_of
@@ -22,8 +22,7 @@ class Assistants(ApiView):
         inquiry = inquiry_of(request)
         given = asked.assistant_of(inquiry.body)
         check_model(inquiry.caller, given["model"])
-        body = await attaching.settled(inquiry.caller, given)
-        return Reply.json(shown.assistant(await in_store(store.make_assistant, inquiry.caller, body)))
+        return Reply.json(shown.assistant(await in_store(store.make_assistant, inquiry.caller, given)))
 
     async def get(self, request: Request) -> Reply:
         query = query_of(dict(request.query_params.lists()))
@@ -45,8 +44,7 @@ class Assistant(ApiView):
         given = asked.assistant_changes_of(inquiry.body, row.body.get("tools") or ())
         if "model" in given:
             check_model(inquiry.caller, given["model"])
-        changes = await attaching.settled(inquiry.caller, given)
-        row = await in_store(store.change_assistant, inquiry.caller, assistant_id, changes)
+        row = await in_store(store.change_assistant, inquiry.caller, assistant_id, given)
         return Reply.json(shown.assistant(row))
 
     async def delete(self, request: Request, assistant_id: str) -> Reply:

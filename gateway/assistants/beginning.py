@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 from gateway import inference, sandbox
 from gateway.asking import in_store
-from gateway.assistants import attaching, runasked, runstore, store
+from gateway.assistants import runasked, runstore, store
 from gateway.assistants.refusals import NoUserMessage
 from gateway.assistants.rows import Run
 from gateway.assistants.runasked import Asked
-from gateway.assistants.store import NOTHING
 from gateway.assistants.tasks import execute
 from gateway.assistants.turns import DOOR, OPERATION
 from gateway.hinting import hint
@@ -38,10 +37,9 @@ async def begun(inquiry: Inquiry, thread: str, query: Query) -> Begun:
     refused for now.
     """
     asked, request = runasked.run_of(inquiry.body), _request(inquiry, query)
-    row = await in_store(store.one_thread, inquiry.caller, thread)
+    await in_store(store.one_thread, inquiry.caller, thread)
     await _consider(inquiry, asked)
-    attached = await attaching.attached(inquiry.caller, row, asked.messages) if asked.messages else NOTHING
-    return _told(await in_store(runstore.create, inquiry.caller, thread, asked, attached, request), thread)
+    return _told(await in_store(runstore.create, inquiry.caller, thread, asked, request), thread)
 
 
 async def begun_with_thread(inquiry: Inquiry, query: Query) -> Begun:
@@ -50,10 +48,7 @@ async def begun_with_thread(inquiry: Inquiry, query: Query) -> Begun:
     said = await _consider(inquiry, asked)
     if not said.get("instructions") and not runasked.has_question(asked.thread):
         raise NoUserMessage
-    own = await attaching.settled(inquiry.caller, asked.body)
-    body = await attaching.thread_body(inquiry.caller, asked.thread) if asked.thread is not None else {}
-    asked = asked._replace(body=own)
-    run = await in_store(runstore.create_with_thread, inquiry.caller, body, asked, request)
+    run = await in_store(runstore.create_with_thread, inquiry.caller, asked, request)
     return _told(run, run.thread.handle)
 
 

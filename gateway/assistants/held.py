@@ -12,7 +12,17 @@ from gateway.assistants import log, retelling, shown
 from gateway.assistants.log import Overtaken
 from gateway.assistants.rows import Message, Run, RunEvents, RunStep
 from gateway.assistants.speaking import CALLS, MESSAGE
-from gateway.assistants.states import CANCELLED, COMPLETED, EXPIRED, FAILED, IN_PROGRESS, OPEN, TERMINAL, may_follow
+from gateway.assistants.states import (
+    CANCELLED,
+    COMPLETED,
+    EXPIRED,
+    FAILED,
+    IN_PROGRESS,
+    INCOMPLETE,
+    OPEN,
+    TERMINAL,
+    may_follow,
+)
 
 SECONDS = 5
 Error = Mapping[str, str]
@@ -22,7 +32,13 @@ ENDS = {
     EXPIRED: (EXPIRED, "run_expired"),
     FAILED: (FAILED, "run_failed"),
 }
-ENDED_AT = {COMPLETED: "completed_at", FAILED: "failed_at", CANCELLED: "cancelled_at", EXPIRED: "expired_at"}
+ENDED_AT = {
+    COMPLETED: "completed_at",
+    INCOMPLETE: "completed_at",
+    FAILED: "failed_at",
+    CANCELLED: "cancelled_at",
+    EXPIRED: "expired_at",
+}
 
 
 class NotPossible(Exception):

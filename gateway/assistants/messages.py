@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from gateway.asking import in_store
-from gateway.assistants import asked, attaching, shown, store
+from gateway.assistants import asked, shown, store
 from gateway.replies import Reply
 from gateway.responses.listing import paged, query_of
 from gateway.views.api import ApiView, inquiry_of
@@ -17,9 +17,7 @@ class Messages(ApiView):
     async def post(self, request: Request, thread_id: str) -> Reply:
         inquiry = inquiry_of(request)
         message = asked.message_of(inquiry.body)
-        thread = await in_store(store.unlocked_thread, inquiry.caller, thread_id)
-        attached = await attaching.attached(inquiry.caller, thread, [message])
-        row = await in_store(store.add_message, inquiry.caller, thread_id, message, attached)
+        row = await in_store(store.add_message, inquiry.caller, thread_id, message)
         return Reply.json(shown.message(row, thread_id))
 
     async def get(self, request: Request, thread_id: str) -> Reply:
@@ -35,7 +33,7 @@ class Message(ApiView):
     """Describe a message, change its metadata, or delete it."""
 
     async def get(self, request: Request, thread_id: str, message_id: str) -> Reply:
-        row = await in_store(store.one_message, inquiry_of(request).caller, thread_id, message_id)
+        row = await in_store(store.message, inquiry_of(request).caller, thread_id, message_id)
         return Reply.json(shown.message(row, thread_id))
 
     async def post(self, request: Request, thread_id: str, message_id: str) -> Reply:

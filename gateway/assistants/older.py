@@ -20,10 +20,7 @@ class AssistantFiles(ApiView):
 
     async def post(self, request: Request, assistant_id: str) -> Reply:
         caller, id = inquiry_of(request).caller, asked.file_of(inquiry_of(request).body)
-        row = await in_store(store.one_assistant, caller, assistant_id)
-        await in_store(store.check_named, caller, [id])
-        gained = await attaching.with_file(caller, row.body, id)
-        row = await in_store(store.attach_to_assistant, caller, assistant_id, gained)
+        row = await in_store(store.attach_to_assistant, caller, assistant_id, id)
         return Reply.json(shown.assistant_file(id, row))
 
     async def get(self, request: Request, assistant_id: str) -> Reply:
@@ -44,7 +41,7 @@ class AssistantFile(ApiView):
         caller = inquiry_of(request).caller
         row = await _assistant_with(caller, assistant_id, file_id)
         if file_id in (row.body.get("store_files") or ()):
-            await in_store(store.take_from_store, caller, store.store_of(row.body), file_id)
+            await in_store(store.take_from_store, caller, attaching.store_of(row.body), file_id)
         await in_store(store.detach_from_assistant, caller, assistant_id, file_id)
         return Reply.json({"id": file_id, "object": "assistant.file.deleted", "deleted": True})
 

@@ -63,14 +63,6 @@ class RunStatus(Refusal):
     text = "Cannot update run with status '{id}'."
 
 
-class Changed(Refusal):
-    """Somebody else attached files to the thread or the assistant at that moment: clients ask again by themselves."""
-
-    status = 409
-    code = "conflict"
-    text = "'{id}' was changed at the same time. Please try again."
-
-
 class ThreadLocked(Refusal):
     """A thread gets no messages from callers while a run works on it."""
 

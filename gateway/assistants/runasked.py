@@ -25,6 +25,7 @@ from gateway.responses.fields import EFFORTS
 from gateway.validation import Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
 
 MOST_TOOLS = 20
+# of prompts; an answer may be as short as one token
 LEAST_TOKENS = 256
 MODES = ("none", "auto", "required")
 INCLUDED = "step_details.tool_calls[*].file_search.results[*].content"
@@ -163,7 +164,7 @@ SHARED: Mapping[str, Check] = {
     "top_p": number(0, 1),
     "stream": boolean,
     "max_prompt_tokens": integer(LEAST_TOKENS),
-    "max_completion_tokens": integer(LEAST_TOKENS),
+    "max_completion_tokens": integer(1),
     "truncation_strategy": _truncation,
     "tool_choice": _choice,
     "parallel_tool_calls": boolean,

@@ -9,7 +9,8 @@ from typing import Any
 
 from accounts.callers import Caller
 from billing import clock, database
-from gateway.assistants import expiry, log, runasked, shown, store
+from gateway.assistants import attaching, expiry, log, runasked, shown, store
+from gateway.assistants.asked import checked_thread
 from gateway.assistants.held import SECONDS, Held, expiry_of, held
 from gateway.assistants.log import Overtaken
 from gateway.assistants.refusals import NoRun, NoStep, NoUserMessage, RunStatus, ThreadBusy
@@ -17,7 +18,7 @@ from gateway.assistants.rows import Run, RunStep, Thread, new_handle
 from gateway.assistants.runasked import Asked
 from gateway.assistants.speaking import CALLS
 from gateway.assistants.states import CANCELLED, CANCELLING, COMPLETED, OPEN, QUEUED, REQUIRES_ACTION, TERMINAL
-from gateway.assistants.store import Attached
+from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import sought
@@ -27,8 +28,9 @@ from gateway.validation import Invalid
 LASTS = timedelta(seconds=600)
 
 
-def create(caller: Caller, thread: str, asked: Asked, attached: Attached, request: Mapping[str, Any]) -> Run:
-    """Queue a run on the caller's thread. Raises ``NoThread``, ``NoAssistant``, ``ThreadBusy``, ``NoUserMessage``.
+def create(caller: Caller, thread: str, asked: Asked, request: Mapping[str, Any]) -> Run:
+    """Queue a run on the caller's thread. Raises ``NoThread``, ``NoAssistant``, ``ThreadBusy``, ``NoUserMessage``,
+    and as ``attaching.with_messages``; then nothing is done.
 
     ``request`` is what of the request shapes its calls.
     """
@@ -37,14 +39,15 @@ def create(caller: Caller, thread: str, asked: Asked, attached: Attached, reques
         busy = expiry.open_run(row)
         if busy:
             raise ThreadBusy(thread, busy)
-        store.add_messages(row, asked.messages, clock.now(), attached)
+        store.add_messages(caller, row, asked.messages)
         return _insert(caller, row, asked, request)
 
 
-def create_with_thread(caller: Caller, body: Mapping[str, Any], asked: Asked, request: Mapping[str, Any]) -> Run:
-    """Queue a run on a new thread; ``body`` is what ``attaching.thread_body`` returned. Raises as ``create``."""
+def create_with_thread(caller: Caller, asked: Asked, request: Mapping[str, Any]) -> Run:
+    """Queue a run on a new thread. Raises as ``create``, and as ``attaching.settled``."""
     with database.writing(SECONDS):
-        thread = store.insert_thread(caller, body, asked.thread.messages if asked.thread else (), clock.now())
+        asked = asked._replace(body=attaching.settled(caller, asked.body))
+        thread = store.make_thread(caller, asked.thread or checked_thread(None))
         return _insert(caller, thread, asked, request, ("thread.created", shown.thread(thread)))
 
 
@@ -94,19 +97,19 @@ def _one(caller: Caller, thread: str, handle: str) -> Run:
 
 
 def listed(caller: Caller, thread: str, query: Query) -> list[dict[str, Any]]:
-    """Return what runs of a thread look like, as ``store.next_to``. Raises ``NoThread``, ``Invalid``."""
+    """Return what runs of a thread look like, as ``places.next_to``. Raises ``NoThread``, ``Invalid``."""
     with database.reading(SECONDS):
         found = store.one_thread(caller, thread).runs.all()
     expiry.end_overdue(found)
     with database.reading(SECONDS):
-        return [shown.run(row, thread) for row in store.next_to(found, query)]
+        return [shown.run(row, thread) for row in places.next_to(found, query)]
 
 
 def steps(caller: Caller, thread: str, handle: str, query: Query, *, includes_results: bool) -> list[dict[str, Any]]:
-    """Return what steps of a run look like, as ``store.next_to``. Raises ``NoThread``, ``NoRun``, ``Invalid``."""
+    """Return what steps of a run look like, as ``places.next_to``. Raises ``NoThread``, ``NoRun``, ``Invalid``."""
     run = one(caller, thread, handle)
     with database.reading(SECONDS):
-        rows = store.next_to(run.steps.all(), query)
+        rows = places.next_to(run.steps.all(), query)
     return [_step_shown(step, run, thread, includes_results=includes_results) for step in rows]
 
 
@@ -124,12 +127,16 @@ def _step_shown(step: RunStep, run: Run, thread: str, *, includes_results: bool)
     return shown.step(step, run.handle, thread, run.assistant, includes_results, expiry_of(run))
 
 
-def describe(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str]) -> Run:
-    """Put other metadata in the place of a run's. Raises ``NoThread``, ``NoRun``, ``RunStatus`` while it works."""
+def describe(caller: Caller, thread: str, handle: str, metadata: Mapping[str, str] | None) -> Run:
+    """Put other metadata in the place of a run's, None for none other.
+
+    Raises ``NoThread``, ``NoRun``, ``RunStatus`` while it works.
+    """
     with _held(one(caller, thread, handle)) as run:
         if run.run.status in OPEN and run.run.status != REQUIRES_ACTION:
             raise RunStatus(run.run.status)
-        run.run.metadata = dict(metadata)
+        if metadata is not None:
+            run.run.metadata = dict(metadata)
     return run.run
 
 

@@ -10,6 +10,7 @@ from celery import shared_task
 from gateway import working
 from gateway.assistants import expiry, log, work
 from gateway.errors import Starting
+from gateway.lists import places
 
 TOLD_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -31,5 +32,6 @@ def sweep() -> None:
 
 @shared_task(ignore_result=True)
 def drop_old_events() -> None:
-    """Let go of the logs of runs that have ended long ago."""
+    """Let go of the logs of runs that have ended long ago, and of places in lists that nobody reads on from."""
     log.drop_old()
+    places.drop_old()

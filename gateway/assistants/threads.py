@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from gateway.asking import in_store
-from gateway.assistants import asked, attaching, shown, store
+from gateway.assistants import asked, shown, store
 from gateway.replies import Reply
 from gateway.views.api import ApiView, inquiry_of
 
@@ -18,8 +18,7 @@ class Threads(ApiView):
     async def post(self, request: Request) -> Reply:
         inquiry = inquiry_of(request)
         thread = asked.thread_of(inquiry.body)
-        body = await attaching.thread_body(inquiry.caller, thread)
-        return Reply.json(shown.thread(await in_store(store.make_thread, inquiry.caller, body, thread.messages)))
+        return Reply.json(shown.thread(await in_store(store.make_thread, inquiry.caller, thread)))
 
 
 class Thread(ApiView):
@@ -31,9 +30,7 @@ class Thread(ApiView):
     async def post(self, request: Request, thread_id: str) -> Reply:
         inquiry = inquiry_of(request)
         given = asked.thread_changes_of(inquiry.body)
-        await in_store(store.one_thread, inquiry.caller, thread_id)
-        changes = await attaching.settled(inquiry.caller, given)
-        return Reply.json(shown.thread(await in_store(store.change_thread, inquiry.caller, thread_id, changes)))
+        return Reply.json(shown.thread(await in_store(store.change_thread, inquiry.caller, thread_id, given)))
 
     async def delete(self, request: Request, thread_id: str) -> Reply:
         await in_store(store.delete_thread, inquiry_of(request).caller, thread_id)

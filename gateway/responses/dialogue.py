@@ -49,7 +49,7 @@ def one(caller: Caller, id: str) -> Conversation:
 def describe(caller: Caller, id: str, metadata: dict[str, str]) -> Conversation:
     """Put other metadata in the place of a conversation's. Raises ``NoConversation``."""
     with database.writing(SECONDS):
-        row = one(caller, id)
+        row = _locked(one(caller, id).pk)
         row.metadata = metadata
         row.save(update_fields=["metadata"])
     return row
@@ -58,7 +58,7 @@ def describe(caller: Caller, id: str, metadata: dict[str, str]) -> Conversation:
 def delete(caller: Caller, id: str) -> None:
     """Let a conversation go with its items. Raises ``NoConversation``."""
     with database.writing(SECONDS):
-        one(caller, id).delete()
+        _locked(one(caller, id).pk).delete()  # a response that ends appends to it under this lock
 
 
 def add(caller: Caller, id: str, items: list[dict[str, Any]]) -> dict[str, Any]:

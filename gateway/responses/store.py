@@ -183,7 +183,9 @@ def expiry(now: datetime) -> datetime | None:
 def delete(caller: Caller, id: str) -> None:
     """Let a response go with all that is kept of it. Raises ``NoResponse``."""
     with database.writing(SECONDS):
-        row = visible(caller).filter(pk=sought(id, NoResponse)).only("pk", "conversation").first()
+        # who makes it writes items and events under its lock: none may come while the others go
+        found = visible(caller).select_for_update().filter(pk=sought(id, NoResponse))
+        row = found.only("pk", "conversation").first()
         if row is None:
             raise NoResponse(id)
         row.delete()

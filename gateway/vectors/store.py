@@ -15,6 +15,7 @@ from billing import clock, database
 from gateway.files.rows import StoredFile
 from gateway.files.store import UnknownFile
 from gateway.files.store import visible as visible_files
+from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query, paged
 from gateway.responses.refusals import is_id, sought
@@ -98,7 +99,7 @@ def _seen(row: VectorStore) -> Seen:
 def page(caller: Caller, query: Query) -> dict[str, Any]:
     """Return a page of the caller's stores. Raises ``Invalid``."""
     with database.reading(SECONDS):
-        rows = _next_to(VectorStore.objects.visible_to(caller), query, "handle")
+        rows = places.next_to(VectorStore.objects.visible_to(caller), query, _stores_of(caller))
         tallies, now = _tallies(VectorFile.objects.filter(store__in=rows)), clock.now()
     return paged([shown.store(row, tallies.get(row.pk, Tally()), now) for row in rows], query)
 
@@ -118,8 +119,13 @@ def delete(caller: Caller, handle: str) -> None:
     """Let nobody see the store any more, nor read files for it; the sweep removes what is in it. Raises ``NoStore``."""
     with database.writing(SECONDS):
         row = one(caller, handle, lock=True)
+        places.note([(_stores_of(caller), row.handle, row.pk)])
         VectorStore.objects.filter(pk=row.pk).update(**NOBODY)
         row.files.filter(status=IN_PROGRESS).update(status=CANCELLED, lease_until=None)
+
+
+def _stores_of(caller: Caller) -> str:
+    return places.name_of("vector stores", caller.user_id, caller.team_id)
 
 
 # whose a store is that was deleted
@@ -234,8 +240,10 @@ def file_of(caller: Caller, handle: str, id: str) -> VectorFile:
         return _file(one(caller, handle), id)
 
 
-def _file(store: VectorStore, id: str) -> VectorFile:
-    row = store.files.filter(file=sought(id, NoFile)).first()
+def _file(store: VectorStore, id: str, *, lock: bool = False) -> VectorFile:
+    """Return a file of the store; with ``lock`` nobody else writes it, or pieces of it, in this transaction."""
+    found = store.files.filter(file=sought(id, NoFile))
+    row = (found.select_for_update() if lock else found).first()
     if row is None:
         raise NoFile(id)
     return row
@@ -245,15 +253,17 @@ def files_page(caller: Caller, handle: str, listing: Listing, batch: str = "") -
     """Return a page of a store's files, or of a batch's. Raises ``NoStore``, ``NoBatch``, ``Invalid``."""
     with database.reading(SECONDS):
         store = one(caller, handle)
-        found = _batch(store, batch).files.all() if batch else store.files.all()
-        rows = _next_to(found.filter(status=listing.status) if listing.status else found, listing.query, "file")
+        among = _batch(store, batch).files.all() if batch else store.files.all()
+        # one file after the other leaves the list of those that are read: whichever was the last, the others follow it
+        found = among.filter(status=listing.status) if listing.status else among
+        rows = places.next_to(found, listing.query, _files_of(store.pk), among=among, column="file")
     return paged([shown.file(row, handle) for row in rows], listing.query)
 
 
 def describe(caller: Caller, handle: str, id: str, attributes: Mapping[str, Any]) -> VectorFile:
     """Give a file other attributes. Raises ``NoStore``, ``NoFile``."""
     with database.writing(SECONDS):
-        row = _file(one(caller, handle), id)
+        row = _file(one(caller, handle), id, lock=True)
         row.attributes = dict(attributes)
         row.save(update_fields=["attributes"])
     return row
@@ -262,7 +272,9 @@ def describe(caller: Caller, handle: str, id: str, attributes: Mapping[str, Any]
 def remove(caller: Caller, handle: str, id: str) -> None:
     """Take a file out of a store; the file itself stays. Raises ``NoStore``, ``NoFile``."""
     with database.writing(SECONDS):
-        _file(one(caller, handle), id).delete()
+        row = _file(one(caller, handle), id, lock=True)
+        _note_gone([row])
+        row.delete()
 
 
 def texts(caller: Caller, handle: str, id: str, after: int) -> tuple[list[str], int | None]:
@@ -280,7 +292,18 @@ def texts(caller: Caller, handle: str, id: str, after: int) -> tuple[list[str], 
 @receiver(post_delete, sender=StoredFile)
 def _goes_from_all_stores(instance: StoredFile, **_: Any) -> None:
     """A file that is deleted, or has expired, is found no more."""
-    VectorFile.objects.filter(file=instance.pk).delete()
+    rows = VectorFile.objects.filter(file=instance.pk)
+    # who reads one writes its pieces under its lock: none may come while the others go
+    _note_gone(rows.select_for_update().order_by("pk"))
+    rows.delete()
+
+
+def _note_gone(rows: Iterable[VectorFile]) -> None:
+    places.note((_files_of(row.store_id), row.file, row.pk) for row in rows)
+
+
+def _files_of(store: int) -> str:
+    return places.name_of("files", store)
 
 
 # batches --------------------------------------------------------------------------------------------------------------
@@ -341,21 +364,6 @@ def _tallies(files: QuerySet[VectorFile]) -> dict[int, Tally]:
         before = found.get(id, Tally())
         found[id] = Tally({**before.counts, status: count}, before.usage_bytes + size)
     return found
-
-
-def _next_to(found: Any, query: Query, column: str) -> list[Any]:
-    """Return the rows beyond the query's cursor, next to it first, and one more than it asks for.
-
-    Raises ``Invalid``.
-    """
-    is_rising = (query.order == "asc") != bool(query.before)
-    cursor, param = (query.before, "before") if query.before else (query.after, "after")
-    if cursor:
-        place = found.filter(**{column: cursor}).values_list("pk", flat=True).first() if is_id(cursor) else None
-        if place is None:
-            raise Invalid(f"Invalid value for '{param}': there is no '{cursor:.64}' in this list.", param)
-        found = found.filter(**{"pk__gt" if is_rising else "pk__lt": place})
-    return list(found.order_by("pk" if is_rising else "-pk")[: query.limit + 1])
 
 
 def check(caller: Caller, handles: Iterable[str]) -> None:

@@ -57,7 +57,7 @@ SHARED = {
     "top_p": number(0, 1),
     "stream": FLAG,
     "max_prompt_tokens": whole(runasked.LEAST_TOKENS, text="Of all calls of the run together."),
-    "max_completion_tokens": whole(runasked.LEAST_TOKENS, text="Of all calls of the run together."),
+    "max_completion_tokens": whole(1, text="Of all calls of the run together."),
     "truncation_strategy": said(TRUNCATION, "What is left out of a thread that is too long."),
     "tool_choice": CHOICE,
     "parallel_tool_calls": FLAG,

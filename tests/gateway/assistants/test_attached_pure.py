@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.assistants.refusals import Changed
-from gateway.assistants.store import Attached, with_attached, without_file
+from gateway.assistants.attaching import Attached, with_attached, without_file
 from gateway.validation import Invalid
 
 
@@ -25,14 +24,8 @@ def test_a_thread_gets_the_store_that_was_made_for_it():
 
 
 def test_a_store_takes_the_place_of_the_one_that_was_found_deleted():
-    made = with_attached(body(store="vs_1"), Attached((), "vs_2", ["a"], "vs_1"))
+    made = with_attached(body(store="vs_1"), Attached((), "vs_2", ["a"]))
     assert made == body(store="vs_2", store_files=("a",))
-
-
-@pytest.mark.parametrize("before", ["", "vs_0"])
-def test_a_store_that_somebody_else_attached_meanwhile_stays(before: str):
-    with pytest.raises(Changed, match="thread_1"):
-        with_attached(body(store="vs_1"), Attached((), "vs_2", ["a"], before), "thread_1")
 
 
 def test_there_are_at_most_twenty_files_for_code():

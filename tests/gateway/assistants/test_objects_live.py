@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import openai
 import pytest
 from django.db.models import Model
 
-from gateway.assistants.rows import Run, new_handle
+from gateway.assistants.rows import Run, RunStep, new_handle
 from gateway.vectors.rows import VectorStore
 from tests.conformance import shared
 from tests.gateway.assistants import recorded
@@ -196,6 +197,41 @@ def test_the_cursor_of_another_user_is_none(gateway: Gateway, people: People, ro
     check(answer, 400, "invalid_value", "after")
 
 
+def _assistants(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things = client.beta.assistants
+    return things, {}, lambda: things.create(model="demo").id
+
+
+def _messages(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things, within = client.beta.threads.messages, {"thread_id": client.beta.threads.create().id}
+    return things, within, lambda: things.create(**within, role="user", content="Hello").id
+
+
+def _stores(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    return client.vector_stores, {}, lambda: client.vector_stores.create().id
+
+
+def _files(client: openai.OpenAI) -> tuple[Any, dict[str, str], Callable[[], str]]:
+    things, within = client.vector_stores.files, {"vector_store_id": client.vector_stores.create().id}
+    return things, within, lambda: things.create(**within, file_id=upload(client)).id
+
+
+@pytest.mark.parametrize("kind", [_assistants, _messages, _stores, _files])
+def test_a_list_is_read_on_behind_what_is_deleted_meanwhile(gateway: Gateway, kind: Any):
+    keys = [gateway.issue_key(f"{who}-{secrets.token_hex(4)}@example.com") for who in ("deleter", "other")]
+    with client_of(gateway, keys[0]) as client, client_of(gateway, keys[1]) as other:
+        things, within, make = kind(client)
+        made, gone = [make() for _ in range(5)], []
+        for each in things.list(**within, limit=2):
+            gone.append(each.id)
+            things.delete(each.id, **within)
+        assert gone == made[::-1]
+        assert ids(things.list(**within)) == []
+        others, elsewhere, _ = kind(other)
+        with pytest.raises(openai.BadRequestError, match="in this list"):
+            others.list(**elsewhere, after=gone[0])
+
+
 # threads and messages -----------------------------------------------------------------------------------------------
 
 
@@ -236,6 +272,8 @@ def test_a_message_is_added_described_changed_and_deleted(client: openai.OpenAI)
     assert messages.retrieve(made.id, thread_id=thread) == made
     changed = messages.update(made.id, thread_id=thread, metadata={"b": "2"})
     assert (changed.metadata, changed.content) == ({"b": "2"}, made.content)
+    assert messages.update(made.id, thread_id=thread).metadata == {"b": "2"}
+    assert messages.update(made.id, thread_id=thread, metadata=None).metadata == {}
     gone = messages.delete(made.id, thread_id=thread)
     assert conforms_to("DeleteMessageResponse", gone.to_dict())
     assert gone.to_dict() == {"id": made.id, "object": "thread.message.deleted", "deleted": True}
@@ -304,11 +342,70 @@ def test_a_thread_goes_with_its_runs_though_one_is_open(gateway: Gateway, raw: h
     assert gateway.sql("SELECT 1 FROM gateway_run WHERE handle = %s", run) == []
 
 
+def _with(file: str) -> dict[str, Any]:
+    return {**HELLO, "attachments": [{"file_id": file, "tools": [{"type": "file_search"}]}]}
+
+
+def _busy(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    open_run(gateway, thread, "requires_action")
+    return f"threads/{thread}/runs", {"additional_messages": [_with(file)]}
+
+
+def _without_a_question(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    return f"threads/{thread}/runs", {"additional_messages": [{**_with(file), "role": "assistant"}]}
+
+
+def _with_too_many_files(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    full = [f"file-{n}" for n in range(20)]
+    body = json.dumps({"tool_resources": {"code_interpreter": {"file_ids": full}}})
+    gateway.sql("UPDATE gateway_thread SET body = %s WHERE handle = %s", body, thread)
+    both = [{"type": "file_search"}, {"type": "code_interpreter"}]
+    message = {**HELLO, "attachments": [{"file_id": file, "tools": both}]}
+    return f"threads/{thread}/runs", {"additional_messages": [message]}
+
+
+def _with_a_file_that_is_not_there(gateway: Gateway, thread: str, file: str) -> tuple[str, dict[str, Any]]:
+    described = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
+    made = {"messages": [_with("file-nowhere")], "tool_resources": described}
+    return "threads/runs", {"thread": made, "tool_resources": described}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [(_busy, 400), (_without_a_question, 400), (_with_too_many_files, 400), (_with_a_file_that_is_not_there, 404)],
+)
+def test_a_run_that_is_refused_attaches_nothing(gateway: Gateway, asked: Any, status: int):
+    key = gateway.issue_key(f"refused-{secrets.token_hex(4)}@example.com")
+    with client_of(gateway, key) as client, gateway.client(key) as raw:
+        assistant, thread = client.beta.assistants.create(model="demo").id, client.beta.threads.create().id
+        path, body = asked(gateway, thread, upload(client))
+        before = client.beta.threads.retrieve(thread)
+        assert raw.post(f"/v1/{path}", json={"assistant_id": assistant, **body}).status_code == status
+        assert ids(client.vector_stores.list()) == ids(client.beta.threads.messages.list(thread)) == []
+        assert client.beta.threads.retrieve(thread) == before
+
+
 def test_a_run_whose_time_is_over_keeps_no_thread(gateway: Gateway, raw: httpx.Client):
     thread = raw.post("/v1/threads").json()["id"]
     run = open_run(gateway, thread, "requires_action", expires_at=NOW)
     assert raw.post(f"/v1/threads/{thread}/messages", json=HELLO).status_code == 200
     assert gateway.sql("SELECT status FROM gateway_run WHERE handle = %s", run) == [("expired",)]
+
+
+@pytest.mark.parametrize("path", ["", "/{message}"])
+def test_a_message_ends_with_its_run_whose_time_is_over(gateway: Gateway, raw: httpx.Client, path: str):
+    thread = raw.post("/v1/threads").json()["id"]
+    message = raw.post(f"/v1/threads/{thread}/messages", json=HELLO).json()["id"]
+    run = open_run(gateway, thread, "in_progress", expires_at=NOW)
+    gateway.sql("UPDATE gateway_message SET status = 'in_progress', run = %s WHERE handle = %s", run, message)
+    ((id,),) = gateway.sql("SELECT id FROM gateway_run WHERE handle = %s", run)
+    details = {"type": "message_creation", "message_creation": {"message_id": message}}
+    insert(
+        gateway, RunStep(run_id=id, handle=new_handle("step"), type=details["type"], details=details, created_at=NOW)
+    )
+    seen = raw.get(f"/v1/threads/{thread}/messages{path.format(message=message)}").json()
+    seen = seen if path else seen["data"][0]
+    assert (seen["status"], seen["incomplete_details"]) == ("incomplete", {"reason": "run_expired"})
 
 
 def test_the_messages_of_one_run_are_listed(gateway: Gateway, client: openai.OpenAI, raw: httpx.Client):

@@ -62,10 +62,10 @@ def made_run() -> Run:
 
 @pytest.mark.django_db(transaction=True)
 async def test_what_code_has_made_is_kept_once_the_database_is_there_again(away: Away, monkeypatch: pytest.MonkeyPatch):
-    async def executed(code: str, files: list[File]) -> Outcome:
+    async def executed(code: str, fetch: Callable[[], list[File]]) -> Outcome:
         return Outcome("done", [File("a.txt", b"made")], "completed")
 
-    monkeypatch.setattr(sandbox, "execute", executed)
+    monkeypatch.setattr(sandbox, "execute_with", executed)
     monkeypatch.setattr(patience, "AWAY_SECONDS", 0.0)
     run = await sync_to_async(made_run)()
     away("gateway_storedfile", 2)

@@ -309,7 +309,9 @@ def test_two_who_submit_at_one_time_are_not_both_heard(gateway: Gateway, caller:
 
 def test_an_answer_that_is_too_long_leaves_run_and_message_incomplete(caller: Caller, upstream: Upstream):
     upstream.will_stream(cut("length", "Once ", "upon"))
-    run = caller.ran("Tell", max_completion_tokens=256)
+    run = caller.ran("Tell", max_completion_tokens=16)
+    assert run["completed_at"] >= run["started_at"]
+    assert (run["failed_at"], run["cancelled_at"]) == (None, None)
     assert (run["status"], run["incomplete_details"]) == ("incomplete", {"reason": "max_completion_tokens"})
     (message,) = caller.messages(run)
     assert (message["status"], message["incomplete_details"]) == ("incomplete", {"reason": "max_tokens"})
@@ -564,6 +566,7 @@ def test_a_run_needs_something_to_answer(caller: Caller, upstream: Upstream):
     [
         ({"max_prompt_tokens": 255}, "max_prompt_tokens"),
         ({"max_completion_tokens": "many"}, "max_completion_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
         ({"instructions": "x" * 300_000}, "instructions"),
         ({"additional_instructions": "x" * 300_000}, "additional_instructions"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
@@ -692,7 +695,7 @@ def test_metadata_is_put_in_the_place_of_what_was_there_once_the_run_rests(calle
     assert error["param"] == "metadata.modified"
     caller.rests(begun)
     assert caller.post(of(begun), {"metadata": {"b": "2"}})["metadata"] == {"b": "2"}
-    assert caller.look(begun)["metadata"] == {"b": "2"}
+    assert caller.post(of(begun))["metadata"] == caller.look(begun)["metadata"] == {"b": "2"}
     assert caller.post(of(begun), {"status": "queued"}, 400)["param"] == "status"
 
 

@@ -1,0 +1,1 @@
+"""Lists that callers read page by page while they change."""
