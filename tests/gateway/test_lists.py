@@ -34,7 +34,8 @@ def test_a_list_of_some_is_read_on_behind_what_is_none_of_them_any_more(batch: s
     row = VectorStore.objects.create(handle="vs_1", created_at=now, last_active_at=now)
     together = VectorBatch.objects.create(store=row, handle="vsfb_1", created_at=now)
     for number in range(4):
-        VectorFile.objects.create(store=row, batch=together, file=f"file-{number}", chunking=USUAL, created_at=now)
+        file = VectorFile.objects.create(store=row, file=f"file-{number}", chunking=USUAL, created_at=now)
+        file.batches.add(together)
     assert read(batch) == ["file-0", "file-1"]
     VectorFile.objects.filter(file="file-1").update(status=COMPLETED)
     assert read(batch, "file-1") == ["file-2", "file-3"]
