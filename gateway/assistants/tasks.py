@@ -20,7 +20,7 @@ def execute(pk: int) -> None:
     """Begin to work on a run, where nobody does."""
     with suppress(Starting):
         working.get_ready()
-        work.offer(pk)
+        work.turns.offer(pk)
 
 
 @shared_task(ignore_result=True)

@@ -13,11 +13,11 @@ from gateway.asking import DatabaseAway
 from gateway.assistants import workstore
 from gateway.assistants.engine import Engine, error_of
 from gateway.assistants.log import Overtaken
-from gateway.assistants.places import Places
 from gateway.assistants.rows import Run
 from gateway.assistants.states import CANCELLED, CANCELLING, EXPIRED, FAILED
 from gateway.assistants.workthreads import in_thread
 from gateway.errors import Starting, translate
+from gateway.places import Places, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -31,31 +31,7 @@ LOST = "lost"
 RELEASE_SECONDS = 5.0
 
 _at_work: dict[int, _Execution] = {}
-_places = Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE)
 _looking: asyncio.Future[None] | None = None
-
-
-def offer(pk: int) -> None:
-    """Begin to work on a run, where nobody does; where its owner has no place here, as soon as there is one."""
-    owner = workstore.owner_of(pk)
-    if owner is not None and _places.ask(owner, pk):
-        _begin(owner, pk)
-        _begin_waiting()
-
-
-def _begin_waiting() -> None:
-    while (waiting := _places.next()) is not None:
-        _begin(*waiting)
-
-
-def _begin(owner: Hashable, pk: int) -> None:
-    """Begin to work on a run that has a place; where it needs none any more, that is left."""
-    has_begun = False
-    try:
-        has_begun = _has_begun(owner, pk)
-    finally:
-        if not has_begun:
-            _places.leave(owner)
 
 
 def _has_begun(owner: Hashable, pk: int) -> bool:
@@ -68,6 +44,9 @@ def _has_begun(owner: Hashable, pk: int) -> bool:
         workstore.release(pk, run.fence)
         return False
     return True
+
+
+turns = Turns(Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE), workstore.owner_of, _has_begun)
 
 
 async def executed(run: Run, owner: Hashable) -> None:
@@ -85,9 +64,9 @@ async def executed(run: Run, owner: Hashable) -> None:
     finally:
         if _at_work.get(run.pk) is execution:
             del _at_work[run.pk]
-        _places.leave(owner)
+        turns.leave(owner)
     with suppress(DatabaseAway):  # what waits is hinted at again
-        await in_thread(_begin_waiting)
+        await in_thread(turns.go_on)
 
 
 async def _look() -> None:

@@ -49,6 +49,13 @@ def enqueue(caller: Caller, kept: Kept, request: dict[str, Any], events: Events)
         _tell(kept.id, events)
 
 
+def owner_of(id: str) -> tuple[int | None, int | None] | None:
+    """Return whose response it is, by user, else by key; None where nobody needs to make it."""
+    rows = StoredResponse.objects.filter(pk=id, status=QUEUED)
+    found = rows.values_list("user_id", "api_key_id").first()
+    return None if found is None else (found[0], None if found[0] is not None else found[1])
+
+
 def take(id: str) -> Taken | None:
     """Let this process make the response; None where another one does, or where nobody needs to any more."""
     with database.writing(SECONDS):
@@ -176,7 +183,7 @@ def sweep() -> list[str]:
     _fail_all(background.filter(status=IN_PROGRESS, lease_until__lt=now), LOST)
     _fail_all(background.filter(status=QUEUED, created_at__lt=now - GIVEN_UP_AFTER), NOBODY)
     waiting = background.filter(Q(hinted_at__lt=now - TOLD_AGAIN_AFTER), status=QUEUED)
-    ids = list(waiting.order_by("created_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE])
+    ids = list(waiting.order_by("hinted_at", "created_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE])
     StoredResponse.objects.filter(pk__in=ids).update(hinted_at=now)
     return ids
 

@@ -16,17 +16,7 @@ def make(id: str) -> None:
     """Begin to make a response, where nobody does yet; who follows it learns of its end."""
     with suppress(Starting):
         working.get_ready()
-        _make(id)
-
-
-def _make(id: str) -> None:
-    taken = queue.take(id) if work.has_room() else None
-    if taken is None:
-        return
-    try:
-        working.begin(work.made, taken)
-    except Starting:
-        queue.put_back(id)
+        work.turns.offer(id)
 
 
 @shared_task(ignore_result=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Hashable
 from contextlib import aclosing, suppress
 from typing import Any
 
-from django.db import connection
-
 from accounts.callers import Caller
-from gateway import inference
-from gateway.asking import in_store
+from gateway import inference, working
+from gateway.asking import DatabaseAway, OwnThreads, in_store
 from gateway.callers import caller_with
 from gateway.calls import Call
-from gateway.errors import ApiError, translate
+from gateway.errors import ApiError, Starting, translate
 from gateway.inquiry import Inquiry
+from gateway.places import Places, Turns
 from gateway.ratelimits import LimitReached
 from gateway.responses import queue
 from gateway.responses.answer import Draft
@@ -34,25 +34,36 @@ FINISH_ATTEMPTS, FINISH_WAIT_SECONDS = 6, 5.0
 # who waits in the background may wait longer: for the response before it in its conversation, for rate limits
 PATIENCE_SECONDS, LIMIT_SECONDS = 600.0, 2.0
 NEVER = ("x-should-retry", "false")
-# what a process has no room for is offered again, to it or to another one
-MOST_AT_ONCE = 100
+# what a process has no room for waits for its next place, and is offered to others meanwhile
+MOST_AT_ONCE, MOST_WAITING_OF_ONE = 100, 1_000
 SHUT_DOWN = "The gateway was shut down while it made this response."
 
-
-_running: set[str] = set()
-
-
-def has_room() -> bool:
-    return len(_running) < MOST_AT_ONCE
+in_thread = OwnThreads("responses", 1).run
 
 
-async def made(taken: Taken) -> None:
-    """Make a response and store its end, whatever that is."""
-    _running.add(taken.id)
+def _has_begun(owner: Hashable, id: str) -> bool:
+    taken = queue.take(id)
+    if taken is None:
+        return False
+    try:
+        working.begin(made, taken, owner)
+    except Starting:
+        queue.put_back(id)
+        return False
+    return True
+
+
+turns = Turns(Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE), queue.owner_of, _has_begun)
+
+
+async def made(taken: Taken, owner: Hashable) -> None:
+    """Make a response and store its end, whatever that is; then leave its owner's place."""
     try:
         await _made(taken)
     finally:
-        _running.discard(taken.id)
+        turns.leave(owner)
+    with suppress(DatabaseAway):  # what waits is hinted at again
+        await in_thread(turns.go_on)
 
 
 async def _made(taken: Taken) -> None:
@@ -61,7 +72,7 @@ async def _made(taken: Taken) -> None:
     except Exception as error:  # noqa: BLE001 the outermost edge: translate() logs what nobody foresaw
         said = translate(error)
         response = _draft(taken).failed(said.code, said.message)
-        await asyncio.to_thread(_fail, taken.id, response)
+        await in_thread(queue.fail_taken, taken.id, response)
         return
     headers = {name.encode(): value.encode("latin-1") for name, value in taken.request["headers"].items()}
     inquiry = Inquiry(headers, caller, left_as="cancelled", request_id=taken.request["request_id"])
@@ -71,13 +82,6 @@ async def _made(taken: Taken) -> None:
 def _draft(taken: Taken) -> Draft:
     body = taken.request["body"]
     return Draft(body, taken.id, taken.created_at, body.get("model") or "")
-
-
-def _fail(id: str, response: dict[str, Any]) -> None:
-    try:
-        queue.fail_taken(id, response)
-    finally:
-        connection.close()
 
 
 class Making:

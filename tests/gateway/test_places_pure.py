@@ -1,11 +1,12 @@
-"""Places for runs: shared between owners, and given in turn to those who wait."""
+"""Places for work: shared between owners, and given in turn to those who wait."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.assistants.places import Places, Waiting
+from gateway.places import Places, Turns, Waiting
 
 
 def asked(places: Places, owner: str, runs: range) -> int:
@@ -74,3 +75,46 @@ def test_no_more_places_are_given_than_there_are_and_who_asks_first_has_one(acts
         while (waiting := places.next()) is not None:
             held[str(waiting.owner)] += 1
         assert sum(held.values()) <= count
+
+
+class Begun(list[int]):
+    """Work that has begun; odd pieces are "b"'s, negative ones nobody's, and what is ``refused`` does not begin."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.refused: set[int] = set()
+        self.turns = Turns(Places[int](places, 10), lambda work: None if work < 0 else "ab"[work % 2], self._has_begun)
+
+    def _has_begun(self, owner: object, work: int) -> bool:
+        if work in self.refused:
+            return False
+        self.append(work)
+        return True
+
+
+def test_work_begins_as_soon_as_its_owner_has_a_place():
+    begun = Begun(places=4)
+    for work in (0, 2, 4, 1):
+        begun.turns.offer(work)
+    assert begun == [0, 2, 1]
+    begun.turns.leave("a")
+    begun.turns.go_on()
+    assert begun == [0, 2, 1, 4]
+
+
+def test_what_does_not_begin_keeps_no_place():
+    begun = Begun(places=2)
+    begun.refused = {0, 2}
+    for work in (-1, 0, 2, 4):
+        begun.turns.offer(work)
+    assert begun == [4]
+
+
+def test_what_cannot_begin_keeps_no_place(monkeypatch):
+    begun = Begun(places=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(begun, "refused", None)
+        with pytest.raises(TypeError):
+            begun.turns.offer(0)
+    begun.turns.offer(2)
+    assert begun == [2]
