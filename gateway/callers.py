@@ -12,7 +12,7 @@ from billing.usage import Payer
 from gateway import runtime
 from gateway.asking import OwnThreads
 from gateway.errors import NotAllowed
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 SECONDS = 5
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.validation import Invalid, validate
+from gateway.fieldchecks import Invalid
+from gateway.validation import validate
 from providers.adapters import supports
 from providers.targets import Route
 

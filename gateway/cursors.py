@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 ORDERS = ("desc", "asc")
 

@@ -23,11 +23,11 @@ from gateway import metrics, runtime
 from gateway.departure import ClientGone, Receive, until_client_leaves
 from gateway.dialects import OPENAI, Dialect
 from gateway.errors import AddressNotAllowed, BodyTooLarge, MethodNotServed, translate
+from gateway.fieldchecks import Invalid
 from gateway.forms import NotJson, is_form, read_form
 from gateway.inquiry import Inquiry
 from gateway.replies import Reply, Send, Streamed
 from gateway.requests import ApiRequest
-from gateway.validation import Invalid
 from gateway.views.api import ApiView
 
 logger = logging.getLogger(__name__)

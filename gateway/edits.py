@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.fieldchecks import Check, Invalid, checked, filled, string
 from gateway.responses import heard
-from gateway.validation import SAMPLING, Check, Invalid, checked, filled, string
+from gateway.validation import SAMPLING
 
 REQUIRED = ("instruction",)
 

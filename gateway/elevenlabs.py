@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from gateway.validation import Invalid, checked, filled, mapping, string
+from gateway.fieldchecks import Invalid, checked, filled, mapping, string
 
 DOOR = "text-to-speech"
 FIELDS = {

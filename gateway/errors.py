@@ -16,11 +16,11 @@ from billing import allowances, breakdown, grants
 from billing.journal import JournalUnavailable
 from gateway import asking, forms, logfile, quotas
 from gateway.batches import queue as batches
+from gateway.fieldchecks import Invalid
 from gateway.files import reading, store
 from gateway.ratelimits import LimitReached
 from gateway.replies import Reply
 from gateway.responses import refusals
-from gateway.validation import Invalid
 from gateway.vectors.refusals import Unusable
 from providers import errors as upstream
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 MOST_CHARACTERS = 255
 NAMELESS = "upload"

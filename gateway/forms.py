@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from gateway import formnames
 from gateway.departure import ClientGone, Receive
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 from providers.uploads import Upload
 
 MEGABYTE = 1024 * 1024

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from accounts.callers import Caller
+from gateway.fieldchecks import Invalid, filled
 from gateway.files import reading
 from gateway.files.reading import TooLarge
 from gateway.forms import Form, temporary_file
 from gateway.inquiry import Inquiry
-from gateway.validation import Invalid, filled
 from providers.uploads import Upload
 
 DATA = "data:image/"

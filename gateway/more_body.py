@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from billing import ceilings
-from gateway.validation import Invalid, filled, integer, string
+from gateway.fieldchecks import Invalid, filled, integer, string
 
 KINDS = ("raise", "model")
 FIELDS = {

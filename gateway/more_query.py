@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway import handles
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 SCOPES = ("mine", "team", "all")
 STATES = ("waiting", "approved", "declined", "withdrawn")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gateway.caching import words
 from gateway.caching.words import Said
-from gateway.validation import Invalid, filled, integer, number
+from gateway.fieldchecks import Invalid, filled, integer, number
 
 MOST_FALLBACKS = 10
 MOST_SECONDS = 86_400.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gateway.fieldchecks import Invalid
 from gateway.litellm.words import ADAPTERS as WORDS
 from gateway.options import Override
-from gateway.validation import Invalid
 from providers.adapters import ADAPTERS, needs_url
 from providers.addresses import AddressRefused, check_url
 from providers.targets import Route, Target, Upstream

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.validation import Check, Invalid, boolean, checked, filled, messages, string, token_ids
+from gateway.fieldchecks import Check, Invalid, boolean, checked, filled, string
+from gateway.validation import messages, token_ids
 
 # how each calls the text that it is given; of a chat's messages vLLM alone makes tokens
 TEXTS = ("input", "prompt", "content")

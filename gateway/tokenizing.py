@@ -16,9 +16,9 @@ from gateway import dispatching, inference, limiting, runtime
 from gateway.bodies import prompt_text
 from gateway.calls import Call
 from gateway.errors import TokenizerUnknown
+from gateway.fieldchecks import Invalid
 from gateway.inquiry import Inquiry
 from gateway.settling import settle
-from gateway.validation import Invalid
 from providers import tokens
 from providers.adapters import supports
 from providers.errors import ANSWERED, Attempt, NoTarget

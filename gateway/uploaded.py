@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gateway import keptpictures
+from gateway.fieldchecks import Invalid
 from gateway.inquiry import Inquiry
-from gateway.validation import Invalid
 from providers import sounds
 from providers.operations import TRANSLATIONS
 from providers.uploads import Upload

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway import zones
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 SCOPES = ("user", "key", "team")
 STEPS = {"hour": timedelta(days=32), "day": timedelta(days=367), "month": timedelta(days=3660)}

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gateway.fieldchecks import (
+    Check,
+    Invalid,
+    boolean,
+    checked,
+    filled,
+    integer,
+    mapping,
+    number,
+    objects,
+    one_of,
+    several,
+    string,
+    wrong_type,
+)
 from providers.uploads import Upload
-
-Check = Callable[[Any, str], None]
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 MAX_INPUTS = 2048
@@ -17,106 +29,9 @@ LINKS = ("https://", "http://", "data:image/")
 MAX_DOCUMENTS = 10_000
 
 
-class Invalid(Exception):
-    """A body that cannot be served: ``message`` for people, ``param`` is the JSON path, ``code`` OpenAI's."""
-
-    def __init__(self, message: str, param: str | None = None, code: str | None = "invalid_value") -> None:
-        super().__init__(message)
-        self.message = message
-        self.param = param
-        self.code = code
-
-
 def validate(operation: str, body: Any) -> dict[str, Any]:
     """Return ``body`` where it is a valid request of ``operation``. Raises ``Invalid``."""
     return checked(body, *OPERATIONS[operation])
-
-
-def checked(body: Any, required: Sequence[str], fields: Mapping[str, Check]) -> dict[str, Any]:
-    """Return ``body`` where it has what is ``required``, and each of ``fields`` that it has passes its check."""
-    if not isinstance(body, dict):
-        raise Invalid(f"The request body must be a JSON object, not {_kind(body)}.", code="invalid_type")
-    for name in required:
-        if body.get(name) is None:
-            raise Invalid(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
-    for name, value in body.items():
-        check = fields.get(name)
-        if check is not None and value is not None:
-            check(value, name)
-    return body
-
-
-def _kind(value: Any) -> str:
-    return KINDS.get(type(value), "something else")
-
-
-KINDS = {
-    dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number",
-    type(None): "null",
-}  # fmt: skip
-
-
-def _wrong_type(param: str, expected: str, value: Any) -> Invalid:
-    message = f"Invalid type for '{param}': expected {expected}, but got {_kind(value)} instead."
-    return Invalid(message, param, "invalid_type")
-
-
-def string(value: Any, param: str) -> None:
-    if not isinstance(value, str):
-        raise _wrong_type(param, "a string", value)
-
-
-def filled(value: Any, param: str) -> None:
-    string(value, param)
-    if not value.strip():
-        raise Invalid(f"Invalid value for '{param}': it is empty.", param)
-
-
-def boolean(value: Any, param: str) -> None:
-    if not isinstance(value, bool):
-        raise _wrong_type(param, "a boolean", value)
-
-
-def mapping(value: Any, param: str) -> None:
-    if not isinstance(value, dict):
-        raise _wrong_type(param, "an object", value)
-
-
-def integer(low: int | None = None, high: int | None = None) -> Check:
-    def check(value: Any, param: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise _wrong_type(param, "an integer", value)
-        _in_range(value, param, low, high)
-
-    return check
-
-
-def number(low: float, high: float) -> Check:
-    def check(value: Any, param: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _wrong_type(param, "a number", value)
-        _in_range(value, param, low, high)
-
-    return check
-
-
-def _in_range(value: float, param: str, low: float | None, high: float | None) -> None:
-    if low is not None and value < low:
-        raise Invalid(f"Invalid value for '{param}': {value} is below the minimum of {low}.", param)
-    if high is not None and value > high:
-        raise Invalid(f"Invalid value for '{param}': {value} is above the maximum of {high}.", param)
-
-
-def objects(low: int = 0, high: int | None = None) -> Check:
-    def check(value: Any, param: str) -> None:
-        if not isinstance(value, list):
-            raise _wrong_type(param, "an array", value)
-        if len(value) < low or (high is not None and len(value) > high):
-            raise Invalid(f"Invalid length of '{param}': {len(value)} items.", param)
-        for index, item in enumerate(value):
-            mapping(item, f"{param}[{index}]")
-
-    return check
 
 
 def messages(value: Any, param: str) -> None:
@@ -149,21 +64,21 @@ def _message(item: dict[str, Any], param: str) -> None:
 
 def _text_or_parts(value: Any, param: str) -> None:
     if not isinstance(value, str):
-        raise _wrong_type(param, "a string or an array of content parts", value)
+        raise wrong_type(param, "a string or an array of content parts", value)
 
 
 def stop(value: Any, param: str) -> None:
     if isinstance(value, str):
         return
     if not isinstance(value, list):
-        raise _wrong_type(param, "a string or an array of strings", value)
+        raise wrong_type(param, "a string or an array of strings", value)
     for index, item in enumerate(value):
         string(item, f"{param}[{index}]")
 
 
 def choice(value: Any, param: str) -> None:
     if not isinstance(value, str | dict):
-        raise _wrong_type(param, "a string or an object", value)
+        raise wrong_type(param, "a string or an object", value)
 
 
 def logit_bias(value: Any, param: str) -> None:
@@ -184,12 +99,12 @@ def text_or_tokens(value: Any, param: str) -> None:
     if isinstance(value, str):
         return
     if not isinstance(value, list):
-        raise _wrong_type(param, "a string or an array", value)
+        raise wrong_type(param, "a string or an array", value)
     if not value:
         raise Invalid(f"Invalid value for '{param}': it is an empty array.", param)
     kind = type(value[0])
     if kind not in {str, int, list}:
-        raise _wrong_type(f"{param}[0]", "a string, a token id or an array of token ids", value[0])
+        raise wrong_type(f"{param}[0]", "a string, a token id or an array of token ids", value[0])
     for index, item in enumerate(value):
         if type(item) is not kind:
             path = f"{param}[{index}]"
@@ -209,7 +124,7 @@ def _tokens(value: list[Any], param: str) -> None:
 
 def token_ids(value: Any, param: str) -> None:
     if not isinstance(value, list):
-        raise _wrong_type(param, "an array of token ids", value)
+        raise wrong_type(param, "an array of token ids", value)
     if set(map(type, value)) <= {int} and min(value, default=0) >= 0:
         return  # there may be millions
     for index, item in enumerate(value):
@@ -229,7 +144,7 @@ def moderated(value: Any, param: str) -> None:
     if isinstance(value, str):
         return
     if not isinstance(value, list):
-        raise _wrong_type(param, "a string or an array", value)
+        raise wrong_type(param, "a string or an array", value)
     if not 0 < len(value) <= MAX_INPUTS:
         raise Invalid(f"Invalid length of '{param}': {len(value)} items.", param)
     check = string if isinstance(value[0], str) else _moderated_part
@@ -250,35 +165,14 @@ def _moderated_part(value: Any, param: str) -> None:
 def documents(value: Any, param: str) -> None:
     """An array of texts, each a string or the ``text`` of an object."""
     if not isinstance(value, list):
-        raise _wrong_type(param, "an array", value)
+        raise wrong_type(param, "an array", value)
     if not 0 < len(value) <= MAX_DOCUMENTS:
         raise Invalid(f"Invalid length of '{param}': {len(value)} documents, 1 to {MAX_DOCUMENTS}.", param)
     for index, item in enumerate(value):
         if isinstance(item, dict):
             string(item.get("text"), f"{param}[{index}].text")
         elif not isinstance(item, str):
-            raise _wrong_type(f"{param}[{index}]", "a string or an object with a text", item)
-
-
-def one_of(*allowed: str) -> Check:
-    def check(value: Any, param: str) -> None:
-        if value not in allowed:
-            names = ", ".join(f"'{name}'" for name in allowed)
-            raise Invalid(f"Invalid value for '{param}': expected one of {names}.", param)
-
-    return check
-
-
-def several(*allowed: str) -> Check:
-    """An array of some of ``allowed``."""
-
-    def check(value: Any, param: str) -> None:
-        if not isinstance(value, list):
-            raise _wrong_type(param, "an array", value)
-        for index, item in enumerate(value):
-            one_of(*allowed)(item, f"{param}[{index}]")
-
-    return check
+            raise wrong_type(f"{param}[{index}]", "a string or an object with a text", item)
 
 
 def sides(value: Any, param: str) -> None:
@@ -293,7 +187,7 @@ def uploads(most: int) -> Check:
     def check(value: Any, param: str) -> None:
         files = value if isinstance(value, list) else [value]
         if not files or not all(isinstance(file, Upload) for file in files):
-            raise _wrong_type(param, "an uploaded file", value)
+            raise wrong_type(param, "an uploaded file", value)
         if len(files) > most:
             raise Invalid(f"Invalid length of '{param}': {len(files)} files, at most {most}.", param)
 
@@ -338,6 +232,7 @@ SAMPLING: dict[str, Check] = {
     "metadata": mapping,
 }
 
+
 CHAT: dict[str, Check] = SAMPLING | {
     "messages": messages,
     "max_tokens": integer(1),
@@ -353,6 +248,7 @@ CHAT: dict[str, Check] = SAMPLING | {
     "service_tier": string,
 }
 
+
 COMPLETION: dict[str, Check] = SAMPLING | {
     "prompt": text_or_tokens,
     "max_tokens": integer(0),
@@ -361,6 +257,7 @@ COMPLETION: dict[str, Check] = SAMPLING | {
     "echo": boolean,
     "suffix": string,
 }
+
 
 EMBEDDING: dict[str, Check] = {
     "model": filled,
@@ -371,7 +268,7 @@ EMBEDDING: dict[str, Check] = {
     "metadata": mapping,
 }
 
-# What the gateway asks of upstreams that speak Responses: the caller's own request is checked before it is that.
+
 RESPONSE: dict[str, Check] = {
     "model": filled,
     "input": objects(),
@@ -381,8 +278,8 @@ RESPONSE: dict[str, Check] = {
     "metadata": mapping,
     "service_tier": string,
 }
-
 MODERATION: dict[str, Check] = {"model": filled, "input": moderated, "user": string, "metadata": mapping}
+
 
 RANKING: dict[str, Check] = {
     "model": filled,
@@ -395,6 +292,7 @@ RANKING: dict[str, Check] = {
     "metadata": mapping,
 }
 
+
 TOKENIZING: dict[str, Check] = {
     "model": filled,
     "input": string,
@@ -402,6 +300,7 @@ TOKENIZING: dict[str, Check] = {
     "tokens": token_ids,
     "add_special_tokens": boolean,
 }
+
 
 DRAWING: dict[str, Check] = {
     "model": filled,
@@ -422,9 +321,9 @@ DRAWING: dict[str, Check] = {
     "negative_prompt": string,
     "step": integer(0),
 }
-# a picture is uploaded, or linked to where the body is JSON
 EDITING: dict[str, Check] = DRAWING | {"image": uploads(16), "mask": upload_or_link, "images": image_links}
 VARYING: dict[str, Check] = DRAWING | {"image": uploads(1)}
+
 
 SPEECH: dict[str, Check] = {
     "model": filled,
@@ -438,6 +337,7 @@ SPEECH: dict[str, Check] = {
     "metadata": mapping,
 }
 
+
 HEARING: dict[str, Check] = {
     "model": filled,
     "file": uploads(1),
@@ -446,12 +346,15 @@ HEARING: dict[str, Check] = {
     "temperature": number(0, 1),
     "language": string,
 }
+
+
 TRANSCRIPTION: dict[str, Check] = HEARING | {
     "response_format": one_of("json", "text", "srt", "verbose_json", "vtt", "diarized_json"),
     "timestamp_granularities": several("word", "segment"),
     "include": several("logprobs"),
     "stream": boolean,
 }
+
 
 OPERATIONS: dict[str, tuple[tuple[str, ...], dict[str, Check]]] = {
     "chat.completions": (("messages",), CHAT),

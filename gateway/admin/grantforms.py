@@ -17,9 +17,9 @@ from unfold.widgets import (
 from accounts.models import User
 from billing import grants, standing
 from billing.models import Budget, RequestForMore
+from gateway.fieldchecks import Invalid
 from gateway.more_body import LONGEST_TEXT, atoms
 from gateway.pages.budgets import in_force, name_of
-from gateway.validation import Invalid
 
 UNITS = {"usd": "USD", "tokens": "Tokens", "requests": "Requests"}
 OF_BUDGETS = "In the budget's unit: dollars, tokens or requests."

@@ -30,9 +30,9 @@ from gateway.assistants.states import (
     REQUIRES_ACTION,
     TERMINAL,
 )
+from gateway.fieldchecks import Invalid
 from gateway.pages import course
 from gateway.templatetags import figures
-from gateway.validation import Invalid
 
 TONES = {COMPLETED: OK, FAILED: BAD, EXPIRED: BAD, INCOMPLETE: WARN, REQUIRES_ACTION: WARN, CANCELLING: WARN}
 # what nobody has taken up after this, or has let go of for as long, hangs

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.assistants.bounds import items, metadata, record, request, text
+from gateway.fieldchecks import Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
 from gateway.responses.fields import EFFORTS
-from gateway.validation import LINKS, Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
+from gateway.validation import LINKS
 
 LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_TEXT = 256, 512, 256_000
 MOST_TOOLS, MOST_FILES, MOST_OLDER_FILES, MOST_STORED_FILES = 128, 20, 10, 10_000

@@ -13,9 +13,9 @@ from gateway.assistants.rows import Run
 from gateway.assistants.runasked import Asked
 from gateway.assistants.tasks import execute
 from gateway.assistants.turns import DOOR, OPERATION
+from gateway.fieldchecks import Invalid
 from gateway.hinting import hint
 from gateway.inquiry import Inquiry
-from gateway.validation import Invalid
 
 # what of a request's headers shapes the calls that are made of it
 HEADERS = (b"x-tollgate-tags",)

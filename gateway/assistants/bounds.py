@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.validation import Check, Invalid, checked, mapping, string
+from gateway.fieldchecks import Check, Invalid, checked, mapping, string
 
 MOST_PAIRS, LONGEST_NAME, LONGEST_VALUE = 16, 64, 512
 

@@ -9,8 +9,8 @@ from gateway.assistants import beginning, runstore
 from gateway.assistants.beginning import Begun, Query
 from gateway.assistants.following import Following
 from gateway.consumers import StreamConsumer
+from gateway.fieldchecks import Invalid
 from gateway.inquiry import Inquiry
-from gateway.validation import Invalid
 
 LAST_EVENT = "Last-Event-ID"
 LONGEST_NUMBER = 15

@@ -12,9 +12,9 @@ import msgspec
 
 from gateway.assistants import asked
 from gateway.assistants.bounds import items, metadata
+from gateway.fieldchecks import Invalid, filled, mapping, one_of
 from gateway.litellm.leftovers import Leftovers
 from gateway.responses.refusals import is_id
-from gateway.validation import Invalid, filled, mapping, one_of
 
 # what the objects have besides what is carried over
 ASSISTANT_REST = frozenset({"id", "object", "created_at", "created", "store_files"})

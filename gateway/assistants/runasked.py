@@ -21,8 +21,8 @@ from gateway.assistants.asked import (
     tools_of,
 )
 from gateway.assistants.bounds import items, metadata, record, request, text
+from gateway.fieldchecks import Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
 from gateway.responses.fields import EFFORTS
-from gateway.validation import Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
 
 MOST_TOOLS = 20
 # of prompts; an answer may be as short as one token

@@ -18,11 +18,11 @@ from gateway.assistants.rows import Run, RunStep, Thread, new_handle
 from gateway.assistants.runasked import Asked
 from gateway.assistants.speaking import CALLS
 from gateway.assistants.states import CANCELLED, CANCELLING, COMPLETED, OPEN, QUEUED, REQUIRES_ACTION, TERMINAL
+from gateway.fieldchecks import Invalid
 from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query
 from gateway.responses.refusals import sought
-from gateway.validation import Invalid
 
 # until when a run is done at the latest
 LASTS = timedelta(seconds=600)

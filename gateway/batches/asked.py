@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from gateway.fieldchecks import Invalid, filled
 from gateway.files.asked import MISSING, lasting
-from gateway.validation import Invalid, filled
 
 # what is served as JSON; a file or a stream has no place in a line
 ENDPOINTS = (

@@ -29,10 +29,10 @@ from gateway.batches.rows import (
     BatchLine,
 )
 from gateway.cursors import Cursor
+from gateway.fieldchecks import Invalid
 from gateway.files import store
 from gateway.files.rows import PROCESSED, StoredFile
 from gateway.owned import owner_of
-from gateway.validation import Invalid
 
 SECONDS = 5
 LEASE = timedelta(seconds=settings.BATCH_LEASE_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.validation import Check, Invalid, boolean, mapping, number, string
+from gateway.fieldchecks import Check, Invalid, boolean, mapping, number, string
 
 MOST_SECONDS = 10.0**9
 LONGEST_NAMESPACE = 200

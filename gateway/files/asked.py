@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.cursors import Cursor, cursor_of, plain
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 from providers.uploads import Upload
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")

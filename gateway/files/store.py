@@ -16,11 +16,11 @@ from accounts.callers import Caller
 from accounts.models import Team, User
 from billing import clock, database
 from gateway.cursors import Cursor
+from gateway.fieldchecks import Invalid
 from gateway.files import shelf
 from gateway.files.asked import Asked, Listing
 from gateway.files.rows import DELETED, PROCESSED, UPLOADING, StoredFile, StoredFileQuerySet, new_id
 from gateway.owned import owner_of
-from gateway.validation import Invalid
 
 logger = logging.getLogger(__name__)
 

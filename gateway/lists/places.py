@@ -12,10 +12,10 @@ from typing import Any
 from django.db.models import Q
 
 from billing import clock, database
+from gateway.fieldchecks import Invalid
 from gateway.lists.rows import Gone
 from gateway.responses.listing import Query
 from gateway.responses.refusals import is_id
-from gateway.validation import Invalid
 
 KEPT = timedelta(days=1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.validation import Invalid, boolean, mapping, objects, one_of, string
+from gateway.fieldchecks import Invalid, boolean, mapping, objects, one_of, string
 
 Block = Mapping[str, Any]
 Part = dict[str, Any]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.messages import content, tools
-from gateway.validation import (
+from gateway.fieldchecks import (
     Check,
     Invalid,
     boolean,
@@ -19,6 +18,7 @@ from gateway.validation import (
     one_of,
     string,
 )
+from gateway.messages import content, tools
 from providers.translated import Translated
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")

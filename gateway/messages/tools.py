@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.validation import Invalid, boolean, filled, mapping, objects, one_of, string
+from gateway.fieldchecks import Invalid, boolean, filled, mapping, objects, one_of, string
 
 # Tools of Anthropic's own that the caller runs: its models know them by their type, and no others do.
 CALLERS = ("bash_", "computer_", "memory_", "text_editor_")

@@ -1,11 +1,12 @@
-"""The JSON Schema of each check of ``gateway.validation``, bounds read from the check itself. Pure."""
+"""The JSON Schema of each check of a body and its fields, bounds read from the check itself. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from inspect import getclosurevars
 
-from gateway import edits, validation
+from gateway import edits, fieldchecks, validation
+from gateway.fieldchecks import Check
 from gateway.openapi.schemas import (
     BINARY,
     FLAG,
@@ -21,7 +22,6 @@ from gateway.openapi.schemas import (
     whole,
     words,
 )
-from gateway.validation import Check
 
 FILLED: Schema = {"type": "string", "pattern": r"\S"}
 TOKENS: Schema = array(whole(0), minItems=1)
@@ -121,10 +121,10 @@ IMAGE_LINK = either(
 )
 
 PLAIN: dict[Check, Schema] = {
-    validation.string: TEXT,
-    validation.filled: FILLED,
-    validation.boolean: FLAG,
-    validation.mapping: OBJECT,
+    fieldchecks.string: TEXT,
+    fieldchecks.filled: FILLED,
+    fieldchecks.boolean: FLAG,
+    fieldchecks.mapping: OBJECT,
     validation.messages: array(MESSAGE, minItems=1),
     validation.stop: either(TEXT, array(TEXT)),
     validation.choice: either(TEXT, OBJECT),
@@ -142,11 +142,11 @@ PLAIN: dict[Check, Schema] = {
     validation.image_links: array(IMAGE_LINK, minItems=1, maxItems=16),
 }
 FACTORIES: dict[str, Callable[..., Schema]] = {
-    "gateway.validation.integer": whole,
-    "gateway.validation.number": number,
-    "gateway.validation.objects": _objects,
-    "gateway.validation.one_of": _one_of,
-    "gateway.validation.several": _several,
+    "gateway.fieldchecks.integer": whole,
+    "gateway.fieldchecks.number": number,
+    "gateway.fieldchecks.objects": _objects,
+    "gateway.fieldchecks.one_of": _one_of,
+    "gateway.fieldchecks.several": _several,
     "gateway.validation.uploads": _uploads,
     "gateway.responses.fields._within": _within,
     "gateway.responses.fields._refused": _refused,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 PREFIX = "tg1."
 _encode = msgspec.json.Encoder().encode

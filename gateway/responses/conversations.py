@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from accounts.callers import Caller
 from gateway.asking import in_store
+from gateway.fieldchecks import Invalid
 from gateway.replies import Reply
 from gateway.responses import dialogue, references, rows, store
 from gateway.responses.fields import FIELDS
@@ -15,7 +16,6 @@ from gateway.responses.inputs import checked_items
 from gateway.responses.items import items_of
 from gateway.responses.listing import check_include, query_of
 from gateway.responses.turn import new_id
-from gateway.validation import Invalid
 from gateway.views.api import ApiView, inquiry_of
 
 MOST_ITEMS = 20

@@ -11,12 +11,12 @@ from django.db.models import Q
 from accounts.callers import Caller
 from billing import clock, database
 from gateway import cursors
+from gateway.fieldchecks import Invalid
 from gateway.owned import owner_of
 from gateway.responses import references
 from gateway.responses.listing import Query, paged
 from gateway.responses.refusals import ConversationBusy, ItemThere, NoConversation, NoItem, is_id, sought
 from gateway.responses.rows import Conversation, ConversationItem
-from gateway.validation import Invalid
 
 SECONDS = 5
 # how long a process that works on a conversation need not be heard of

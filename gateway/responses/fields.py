@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.fieldchecks import Check, Invalid, boolean, filled, integer, mapping, number, one_of, string
 from gateway.responses.inputs import checked_input
 from gateway.responses.tools import tool_choice, tools
-from gateway.validation import (
-    Check,
-    Invalid,
-    boolean,
-    filled,
-    integer,
-    mapping,
-    number,
-    one_of,
-    stream_options,
-    string,
-)
+from gateway.validation import stream_options
 
 LEAST_OUTPUT = 16
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

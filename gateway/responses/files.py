@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts.callers import Caller
+from gateway.fieldchecks import Invalid
 from gateway.files import reading
 from gateway.files.reading import TooLarge
 from gateway.files.store import UnknownFile
-from gateway.validation import Invalid
 
 HOLDERS = ("content", "output")
 # part: where its data stands

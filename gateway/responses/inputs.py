@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.fieldchecks import Check, Invalid, filled, mapping, objects, one_of, string
 from gateway.responses.items import kind_of
-from gateway.validation import Check, Invalid, filled, mapping, objects, one_of, string
 
 ROLES = ("user", "assistant", "system", "developer")
 DETAILS = ("low", "high", "auto", "original")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from gateway import cursors
 from gateway.cursors import cursor_of
+from gateway.fieldchecks import Invalid, one_of
 from gateway.responses.fields import INCLUDED
-from gateway.validation import Invalid, one_of
 
 DEFAULT, MOST = 20, 100
 

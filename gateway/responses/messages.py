@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gateway.fieldchecks import Invalid
 from gateway.responses import carried
 from gateway.responses.items import kind_of
-from gateway.validation import Invalid
 
 Place = Callable[[int], str]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.fieldchecks import Invalid
 from gateway.responses import carried, request
 from gateway.responses.answer import Draft
 from gateway.responses.events import EventWriter
 from gateway.responses.items import kind_of
 from gateway.responses.making import Event
-from gateway.validation import Invalid
 from providers.adapters.responses import BEGINNINGS, ENDS, are_spoken_by
 from providers.operations import RESPONSES
 from providers.plan import Plan

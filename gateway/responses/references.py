@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.fieldchecks import Invalid
 from gateway.responses.items import new_id
 from gateway.responses.refusals import is_id
-from gateway.validation import Invalid
 
 REFERENCE = "item_reference"
 MOST = 5_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.fieldchecks import Invalid
 from gateway.responses import fields, format, tools
 from gateway.responses.items import items_of as items_of
 from gateway.responses.messages import messages_of
-from gateway.validation import Invalid
 
 # What a chat takes under the same name.
 SAME = (

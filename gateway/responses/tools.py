@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.validation import Invalid, boolean, filled, mapping, objects, string
+from gateway.fieldchecks import Invalid, boolean, filled, mapping, objects, string
 
 MODES = ("none", "auto", "required")
 MOST = 128

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gateway.fieldchecks import Check, Invalid, boolean, checked, filled, integer, mapping, number, one_of, string
 from gateway.responses.fields import FIELDS as RESPONSE
 from gateway.responses.listing import Query, query_of
-from gateway.validation import Check, Invalid, boolean, checked, filled, integer, mapping, number, one_of, string
 from gateway.vectors.filters import Filter, filter_of
 
 MOST_FILES, MOST_IN_BATCH = 500, 2_000

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from operator import ge, gt, le, lt
 from typing import Any
 
-from gateway.validation import Invalid, filled, mapping, one_of
+from gateway.fieldchecks import Invalid, filled, mapping, one_of
 
 Filter = Callable[[Mapping[str, Any]], bool]
 

@@ -12,6 +12,7 @@ from django.dispatch import receiver
 
 from accounts.callers import Caller
 from billing import clock, database
+from gateway.fieldchecks import Invalid
 from gateway.files.rows import StoredFile
 from gateway.files.store import UnknownFile
 from gateway.files.store import visible as visible_files
@@ -19,7 +20,6 @@ from gateway.lists import places
 from gateway.owned import owner_of
 from gateway.responses.listing import Query, paged
 from gateway.responses.refusals import is_id, sought
-from gateway.validation import Invalid
 from gateway.vectors import shown
 from gateway.vectors.asked import USUAL, Listing, NewFile, NewStore
 from gateway.vectors.refusals import NoBatch, NoFile, NoStore, StoreExpired

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rest_framework.request import Request
 
 from gateway.asking import in_store
+from gateway.fieldchecks import Invalid
 from gateway.replies import JSON, Reply
 from gateway.responses.listing import query_of
-from gateway.validation import Invalid
 from gateway.vectors import asked, embedding, keeping, searching, shown, store
 from gateway.vectors.rows import IN_PROGRESS, VectorFile
 from gateway.vectors.shown import POLL_AFTER

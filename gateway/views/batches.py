@@ -10,9 +10,9 @@ from gateway.batches import queue
 from gateway.batches.asked import batch_of, described
 from gateway.batches.tasks import begin
 from gateway.door import resolve
+from gateway.fieldchecks import Invalid
 from gateway.hinting import hint
 from gateway.replies import Reply
-from gateway.validation import Invalid
 from gateway.views.api import ApiView, inquiry_of
 
 DEFAULT, MOST = 20, 100

@@ -20,10 +20,10 @@ from gateway import handles, runtime
 from gateway.asking import in_database
 from gateway.callers import person_of, user_of
 from gateway.errors import NotAllowed
+from gateway.fieldchecks import Invalid
 from gateway.more_body import Asked, Decision, asked, atoms, decision
 from gateway.more_query import MoreQuery, more_query
 from gateway.replies import Reply
-from gateway.validation import Invalid
 from gateway.views.api import ApiView, inquiry_of
 from gateway.views.budgets import binding
 from gateway.written import moment, quantity

@@ -12,10 +12,10 @@ from billing.reports import Sums
 from billing.usage import Grouping, Payer, Spent
 from gateway.asking import in_database
 from gateway.callers import payer_of
+from gateway.fieldchecks import Invalid
 from gateway.pages.names import names_of
 from gateway.replies import Reply
 from gateway.usage_query import UsageQuery, usage_query
-from gateway.validation import Invalid
 from gateway.views.api import ApiView, inquiry_of
 from gateway.written import moment, usd
 

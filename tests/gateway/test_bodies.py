@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import bodies
-from gateway.validation import OPERATIONS, Invalid, validate
+from gateway.fieldchecks import Invalid
+from gateway.validation import OPERATIONS, validate
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

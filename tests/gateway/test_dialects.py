@@ -8,8 +8,8 @@ import pytest
 
 from gateway.dialects import ANTHROPIC, ELEVENLABS, OPENAI
 from gateway.errors import AddressNotAllowed, ApiError, BodyTooLarge, translate
+from gateway.fieldchecks import Invalid
 from gateway.inquiry import Inquiry
-from gateway.validation import Invalid
 from providers import errors as upstream
 
 QUOTA = ApiError(

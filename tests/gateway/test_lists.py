@@ -9,10 +9,10 @@ import pytest
 from accounts.callers import Caller
 from billing import clock
 from gateway.assistants.tasks import drop_old_events
+from gateway.fieldchecks import Invalid
 from gateway.lists import places
 from gateway.lists.rows import Gone
 from gateway.responses.listing import Query
-from gateway.validation import Invalid
 from gateway.vectors import store
 from gateway.vectors.asked import USUAL, Listing
 from gateway.vectors.rows import COMPLETED, IN_PROGRESS, VectorBatch, VectorFile, VectorStore

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import handles
+from gateway.fieldchecks import Invalid
 from gateway.more_body import MOST_ATOMS, asked, atoms
-from gateway.validation import Invalid
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.text(max_size=30), st.decimals().map(str))
 

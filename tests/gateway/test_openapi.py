@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway import api, elevenlabs, settings, validation
+from gateway import api, elevenlabs, fieldchecks, settings, validation
 from gateway.openapi import answers, checks, generator, headers, schemas, tables
 from gateway.openapi.operation import Door, Operation, written
 from gateway.views.api import ApiView
@@ -24,7 +24,7 @@ METHODS = ("get", "post", "delete")
 TABLES = {name: fields for name, (_, fields) in validation.OPERATIONS.items()} | {"speech": elevenlabs.FIELDS}
 
 
-def fields() -> dict[str, validation.Check]:
+def fields() -> dict[str, fieldchecks.Check]:
     """Return one field for each thing that is checked; of a file in a form JSON knows nothing."""
     found = {}
     for table, checked in TABLES.items():
@@ -157,10 +157,10 @@ def test_a_field_is_described_as_it_is_checked(check):
     agrees()
 
 
-def _passes(check: validation.Check, value: Any) -> bool:
+def _passes(check: fieldchecks.Check, value: Any) -> bool:
     try:
         check(value, "field")
-    except validation.Invalid:
+    except fieldchecks.Invalid:
         return False
     return True
 

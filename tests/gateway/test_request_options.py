@@ -8,8 +8,8 @@ import time
 import pytest
 
 from gateway import options, overriding
+from gateway.fieldchecks import Invalid
 from gateway.options import Override
-from gateway.validation import Invalid
 from providers.targets import Route, Target, Upstream
 from tests.gateway.ways import ask, key_of
 from tests.live import Gateway

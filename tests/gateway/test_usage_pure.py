@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fieldchecks import Invalid
 from gateway.usage_query import QUARTER, usage_query
-from gateway.validation import Invalid
 
 NOW = datetime(2026, 11, 21, 10, 7, 30, tzinfo=UTC)
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe"])

@@ -12,8 +12,8 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from gateway.assistants import asked
+from gateway.fieldchecks import Invalid
 from gateway.openapi import tables
-from gateway.validation import Invalid
 
 HELLO = {"role": "user", "content": "Hello"}
 FUNCTION = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}, "strict": True}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.assistants.attaching import Attached, with_attached, without_file
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 
 def body(*files: str, store: str = "", store_files: tuple[str, ...] = ()) -> dict:

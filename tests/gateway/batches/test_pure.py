@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.batches import outcomes, pace
 from gateway.batches.asked import batch_of
 from gateway.batches.lines import MOST_ERRORS, MOST_LINES, MOST_NUMBERS, Line, calls, checked, split
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 ASKED = {"input_file_id": "file-1", "endpoint": "/v1/embeddings", "completion_window": "24h"}
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

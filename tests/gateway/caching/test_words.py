@@ -8,7 +8,7 @@ import pytest
 
 from gateway import options
 from gateway.caching.words import NOTHING, Said, said
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from gateway import forms
 from gateway.departure import ClientGone
 from gateway.errors import translate
+from gateway.fieldchecks import Invalid
 from gateway.formnames import as_body, content_type, file_name
 from gateway.forms import Form, FormTooLarge, Limits, NoRoom, NotAForm, read_form
-from gateway.validation import Invalid
 from tests.gateway.files.multipart import BOUNDARY, HEADERS, body, cut, part, receiving
 
 LIMITS = Limits(files=300_000, fields=1_000)

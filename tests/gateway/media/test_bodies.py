@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from gateway.elevenlabs import speech_of
+from gateway.fieldchecks import Invalid
 from gateway.forms import Form
 from gateway.inquiry import Inquiry
 from gateway.uploaded import heard, pictured
-from gateway.validation import Invalid, validate
+from gateway.validation import validate
 from providers.operations import TRANSCRIPTIONS, TRANSLATIONS
 from providers.uploads import Upload
 from tests.gateway.media.samples import PNG, sound, upload, wave

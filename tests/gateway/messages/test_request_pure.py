@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.dialects import ANTHROPIC
 from gateway.errors import translate
+from gateway.fieldchecks import Invalid
 from gateway.messages import request
-from gateway.validation import Invalid, validate
+from gateway.validation import validate
 
 HI = [{"role": "user", "content": "Hi"}]
 MARK = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fieldchecks import Invalid
 from gateway.responses import references
 from gateway.responses.listing import Query, check_include, page, query_of, starting_after
 from gateway.responses.refusals import NoItem, NoResponse, is_id, sought
-from gateway.validation import Invalid
 
 FIVE = [{"id": f"msg_{n}"} for n in range(5)]
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fieldchecks import Invalid
 from gateway.responses import native, request, ways
 from gateway.responses.answer import Draft
 from gateway.responses.request import checked, items_of
-from gateway.validation import Invalid, validate
+from gateway.validation import validate
 from providers.adapters.shapes import Response
 from providers.caching import Caching
 from providers.errors import StreamCut, UpstreamError

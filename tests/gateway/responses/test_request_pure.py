@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fieldchecks import Invalid
 from gateway.responses.request import chat_body, checked, items_of
-from gateway.validation import CHAT, Invalid, validate
+from gateway.validation import CHAT, validate
 
 WEATHER = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object"}, "strict": True}
 NESTED = {

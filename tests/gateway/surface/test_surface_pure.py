@@ -11,8 +11,9 @@ from billing.bounds import most
 from billing.pricing import PriceRow
 from gateway import edits, judged, logfile
 from gateway.backends import hinted
+from gateway.fieldchecks import Invalid
 from gateway.token_body import to_detokenize, to_tokenize
-from gateway.validation import Invalid, validate
+from gateway.validation import validate
 from providers.targets import Route, Target, Upstream
 
 CHAT = [{"role": "user", "content": "Hi"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.validation import Invalid
+from gateway.fieldchecks import Invalid
 from gateway.vectors import asked, embedding, shown
 from gateway.vectors.filters import DEEPEST, MOST, filter_of
 from gateway.vectors.shown import Tally
