@@ -232,6 +232,14 @@ class Gateway:
         self.record(marker.headers["x-request-id"])
         return [row for row in self._records() if row["operation"] != "embeddings" or row["input_tokens"] != 1]
 
+    def tagged(self, tag: str, count: int) -> list[dict[str, Any]]:
+        """Return the usage records with a tag, waiting until there are ``count``: workers have journals of their own."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while len(found := [row for row in self._records() if tag in str(row["tags"])]) < count:
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+        return found
+
     def record(self, request_id: str) -> dict[str, Any]:
         """Return the one usage record of a request, waiting until it is posted."""
         until = time.monotonic() + SETTLE_SECONDS

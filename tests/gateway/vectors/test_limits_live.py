@@ -56,8 +56,8 @@ def test_what_a_limit_never_lets_through_at_once_is_embedded_in_smaller_portions
     assert (file.status, file.last_error) == ("completed", None)
     content = client.vector_stores.files.content(file.id, vector_store_id=file.vector_store_id)
     assert [piece.text for piece in content.data] == pieces
-    calls = [each for each in site.records() if f"vector_store:{file.vector_store_id}" in str(each["tags"])]
-    assert len([each for each in calls if each["status"] == "completed"]) >= 2
+    calls = site.tagged(f"vector_store:{file.vector_store_id}", 2)
+    assert {each["status"] for each in calls} == {"completed"}
 
 
 def test_a_file_of_which_no_piece_fits_a_limit_fails_and_says_what_to_do(bound: Any):

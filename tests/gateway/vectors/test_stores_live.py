@@ -113,7 +113,7 @@ def test_what_reading_and_searching_cost_is_in_the_ledger(site: Gateway, client:
     record = site.record(answer.headers["x-request-id"])
     assert (record["operation"], record["model"], record["status"]) == ("embeddings", "demo", "completed")
     assert record["input_tokens"] > 0
-    read = [each for each in site.records() if f"vector_store:{store.id}" in str(each["tags"])]
+    read = site.tagged(f"vector_store:{store.id}", 3)
     assert len(read) == 3
     assert all(each["status"] == "completed" and each["cost"] > 0 for each in read)
     assert {each["user_id"] for each in read} == {record["user_id"]}
