@@ -233,7 +233,7 @@ class Gateway:
         return [row for row in self._records() if row["operation"] != "embeddings" or row["input_tokens"] != 1]
 
     def tagged(self, tag: str, count: int) -> list[dict[str, Any]]:
-        """Return the usage records with a tag, waiting until there are ``count``: workers have journals of their own."""
+        """Return records with a tag, waiting until there are ``count``: workers write journals of their own."""
         until = time.monotonic() + SETTLE_SECONDS
         while len(found := [row for row in self._records() if tag in str(row["tags"])]) < count:
             assert time.monotonic() < until, found
