@@ -37,8 +37,8 @@ def writing(seconds: int = 1) -> Iterator[None]:
 
 @contextmanager
 def reading(seconds: int = 1) -> Iterator[None]:
-    """A read whose statements take at most ``seconds``; on SQLite it takes no lock."""
-    if connection.vendor != "postgresql":
+    """A read of statements that take at most ``seconds``; on SQLite without a lock, in a transaction by its limits."""
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
         yield
         return
     with _transaction(seconds):

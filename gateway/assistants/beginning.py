@@ -9,7 +9,7 @@ from gateway import inference, sandbox
 from gateway.asking import in_store
 from gateway.assistants import runasked, runstore, store
 from gateway.assistants.refusals import NoUserMessage
-from gateway.assistants.rows import Run
+from gateway.assistants.rows import Assistant, Run
 from gateway.assistants.runasked import Asked
 from gateway.assistants.tasks import execute
 from gateway.assistants.turns import DOOR, OPERATION
@@ -37,18 +37,19 @@ async def begun(inquiry: Inquiry, thread: str, query: Query) -> Begun:
     refused for now.
     """
     asked, request = runasked.run_of(inquiry.body), _request(inquiry, query)
-    await in_store(store.one_thread, inquiry.caller, thread)
-    await _consider(inquiry, asked)
-    return _told(await in_store(runstore.create, inquiry.caller, thread, asked, request), thread)
+    assistant = await in_store(store.assistant_for, inquiry.caller, thread, asked.assistant)
+    _consider(inquiry, asked, assistant)
+    return _told(await in_store(runstore.create, inquiry.caller, thread, assistant, asked, request), thread)
 
 
 async def begun_with_thread(inquiry: Inquiry, query: Query) -> Begun:
     """Return the run, and the thread that is made with it. Raises as ``begun``."""
     asked, request = runasked.run_with_thread_of(inquiry.body), _request(inquiry, query)
-    said = await _consider(inquiry, asked)
+    assistant = await in_store(store.one_assistant, inquiry.caller, asked.assistant)
+    said = _consider(inquiry, asked, assistant)
     if not said.get("instructions") and not runasked.has_question(asked.thread):
         raise NoUserMessage
-    run = await in_store(runstore.create_with_thread, inquiry.caller, asked, request)
+    run = await in_store(runstore.create_with_thread, inquiry.caller, assistant, asked, request)
     return _told(run, run.thread.handle)
 
 
@@ -62,9 +63,8 @@ async def submitted(inquiry: Inquiry, thread: str, run: str) -> Begun:
     return _told(row, thread, before)
 
 
-async def _consider(inquiry: Inquiry, asked: Asked) -> dict[str, Any]:
+def _consider(inquiry: Inquiry, asked: Asked, assistant: Assistant) -> dict[str, Any]:
     """Return what the run will go by. Raises what its calls would be refused for now."""
-    assistant = await in_store(store.one_assistant, inquiry.caller, asked.assistant)
     said = runasked.fixed(asked, assistant.body, {})
     if runasked.executes_code(said) and not sandbox.is_configured():
         raise Invalid(

@@ -47,15 +47,14 @@ def begin(run: Run, events: Sequence[Event]) -> None:
 
 
 def append(run: Run, events: Sequence[Event]) -> None:
-    """Add events to the log, in the transaction that holds the run's row lock, and tell its followers when it commits.
+    """Add events to the log, in the transaction that holds the run's row lock and saves it afterwards, and tell its
+    followers when that commits.
 
-    ``events`` are names and data, as they go over the wire. Sets ``run.last_event``, in the row too.
+    ``events`` are names and data, as they go over the wire. Sets ``run.last_event``.
     """
-    if not events:
-        return
-    run.last_event += len(events)
-    Run.objects.filter(pk=run.pk).update(last_event=run.last_event)
-    _add(run, events)
+    if events:
+        run.last_event += len(events)
+        _add(run, events)
 
 
 def _add(run: Run, events: Sequence[Event]) -> None:

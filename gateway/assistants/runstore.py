@@ -14,7 +14,7 @@ from gateway.assistants.asked import checked_thread
 from gateway.assistants.held import SECONDS, Held, expiry_of, held
 from gateway.assistants.log import Overtaken
 from gateway.assistants.refusals import NoRun, NoStep, NoUserMessage, RunStatus, ThreadBusy
-from gateway.assistants.rows import Run, RunStep, Thread, new_handle
+from gateway.assistants.rows import Assistant, Run, RunStep, Thread, new_handle
 from gateway.assistants.runasked import Asked
 from gateway.assistants.speaking import CALLS
 from gateway.assistants.states import CANCELLED, CANCELLING, COMPLETED, OPEN, QUEUED, REQUIRES_ACTION, TERMINAL
@@ -28,9 +28,9 @@ from gateway.responses.refusals import sought
 LASTS = timedelta(seconds=600)
 
 
-def create(caller: Caller, thread: str, asked: Asked, request: Mapping[str, Any]) -> Run:
-    """Queue a run on the caller's thread. Raises ``NoThread``, ``NoAssistant``, ``ThreadBusy``, ``NoUserMessage``,
-    and as ``attaching.with_messages``; then nothing is done.
+def create(caller: Caller, thread: str, assistant: Assistant, asked: Asked, request: Mapping[str, Any]) -> Run:
+    """Queue a run on the caller's thread. Raises ``NoThread``, ``ThreadBusy``, ``NoUserMessage``, and as
+    ``attaching.with_messages``; then nothing is done.
 
     ``request`` is what of the request shapes its calls.
     """
@@ -40,19 +40,20 @@ def create(caller: Caller, thread: str, asked: Asked, request: Mapping[str, Any]
         if busy:
             raise ThreadBusy(thread, busy)
         store.add_messages(caller, row, asked.messages)
-        return _insert(caller, row, asked, request)
+        return _insert(caller, row, assistant, asked, request)
 
 
-def create_with_thread(caller: Caller, asked: Asked, request: Mapping[str, Any]) -> Run:
+def create_with_thread(caller: Caller, assistant: Assistant, asked: Asked, request: Mapping[str, Any]) -> Run:
     """Queue a run on a new thread. Raises as ``create``, and as ``attaching.settled``."""
     with database.writing(SECONDS):
         asked = asked._replace(body=attaching.settled(caller, asked.body))
         thread = store.make_thread(caller, asked.thread or checked_thread(None))
-        return _insert(caller, thread, asked, request, ("thread.created", shown.thread(thread)))
+        return _insert(caller, thread, assistant, asked, request, ("thread.created", shown.thread(thread)))
 
 
-def _insert(caller: Caller, thread: Thread, asked: Asked, request: Mapping[str, Any], *before: log.Event) -> Run:
-    assistant = store.one_assistant(caller, asked.assistant)
+def _insert(
+    caller: Caller, thread: Thread, assistant: Assistant, asked: Asked, request: Mapping[str, Any], *before: log.Event
+) -> Run:
     said = runasked.fixed(asked, assistant.body, thread.body)
     if not said.get("instructions") and not thread.messages.filter(role="user").exists():
         raise NoUserMessage

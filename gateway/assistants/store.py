@@ -45,6 +45,13 @@ def one_thread(caller: Caller, handle: str, lock: bool = False) -> Thread:
     return _one(Thread.objects.visible_to(caller), handle, NoThread, lock)
 
 
+def assistant_for(caller: Caller, thread: str, handle: str) -> Assistant:
+    """Return the caller's assistant, where the caller has the thread too. Raises ``NoThread``, ``NoAssistant``."""
+    with database.reading(SECONDS):
+        one_thread(caller, thread)
+        return one_assistant(caller, handle)
+
+
 def one_message(caller: Caller, thread: str, handle: str, lock: bool = False) -> Message:
     """Return a message of the caller's thread. Raises ``NoThread``, ``NoMessage``."""
     return _one(one_thread(caller, thread).messages, handle, NoMessage, lock)

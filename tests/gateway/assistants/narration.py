@@ -40,8 +40,8 @@ def append(handle: str, events: list[Any], status: str) -> None:
     with transaction.atomic():
         run = Run.objects.select_for_update().get(handle=handle)
         run.status = status
-        run.save(update_fields=["status"])
         log.append(run, [tuple(event) for event in events])
+        run.save()
 
 
 def tell(handle: str, events: list[Any]) -> None:
@@ -66,6 +66,7 @@ def prattle(handle: str, count: int) -> None:
         run = Run.objects.select_for_update().get(handle=handle)
         for number in range(count):
             log.append(run, [("thread.message.delta", {"number": number})])
+        run.save()
 
 
 def delete(thread: str) -> None:

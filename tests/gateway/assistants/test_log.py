@@ -54,11 +54,18 @@ def rung() -> Iterator[list[set[int]]]:
     bell.remove_listener(listener)
 
 
+def append(run: Run, events: Sequence[log.Event]) -> None:
+    with transaction.atomic():
+        log.append(run, events)
+        run.save()
+
+
 def test_events_are_numbered_from_one_and_rung_for_when_they_are_committed(rung: list[set[int]]):
     run = made_run()
     with transaction.atomic():
         log.append(run, [("thread.run.created", {"id": run.handle}), ("thread.run.queued", {"id": run.handle})])
         log.append(run, [("thread.run.in_progress", {"id": run.handle})])
+        run.save()
         assert rung == []
     assert [(number, name) for number, name, _ in logged(run)] == [
         (1, "thread.run.created"), (2, "thread.run.queued"), (3, "thread.run.in_progress"),
@@ -76,7 +83,7 @@ def test_nothing_is_logged_or_rung_for_of_what_is_taken_back(rung: list[set[int]
 
 async def test_what_is_told_goes_on_behind_what_was_appended(rung: list[set[int]]):
     run = await sync_to_async(made_run)()
-    await sync_to_async(log.append)(run, [("thread.run.created", {})])
+    await sync_to_async(append)(run, [("thread.run.created", {})])
     telling = log.Telling(run.pk, run.fence)
     await tell(telling, "a", "b")
     await tell(telling, "c")
@@ -172,9 +179,8 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_twice(monkeypatch: pyt
 def test_logs_go_a_day_after_their_run_has_ended_and_whole():
     long_ago, ended, going_on, fresh = NOW - timedelta(days=2), made_run(), made_run(), made_run()
     for run in (ended, going_on, fresh):
-        with transaction.atomic():
-            log.append(run, [("a", {})])
-            log.append(run, [("b", {})])
+        append(run, [("a", {})])
+        append(run, [("b", {})])
     RunEvents.objects.filter(run__in=[ended, going_on]).update(created_at=long_ago)
     RunEvents.objects.filter(run=fresh, last=1).update(created_at=long_ago)
     Run.objects.filter(pk__in=[ended.pk, fresh.pk]).update(status=COMPLETED)
