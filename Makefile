@@ -12,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CREATE = $(PYTHON) -m venv $(VENV)
 endif
 
-.PHONY: serve test lint bench bench-ledger bench-runs bench-kills assistants conformance spec schemathesis e2e chaos uploads badday dialects vendors newcomer screenshots parameters tokens lock
+.PHONY: serve test lint bench bench-ledger bench-runs bench-kills conformance spec schemathesis e2e chaos uploads badday dialects vendors newcomer screenshots parameters tokens lock
 
 serve: $(VENV)/.runtime            ## bare checkout to a running gateway
 	@exec $(BIN)/tollgate serve
@@ -36,17 +36,11 @@ bench-ledger: $(VENV)/.dev         ## ten million usage records in PostgreSQL, i
 bench-runs: $(VENV)/.dev           ## how fast runs are streamed, in production's shape, into docs/runs.md
 	$(BIN)/python -m bench.runs
 
-assistants: $(VENV)/.dev           ## assistants and vector stores on PostgreSQL and Redis, file by file
-	.ci/services
-	for file in tests/gateway/assistants/test_*.py tests/gateway/vectors/test_*.py; do \
-	  DATABASE_URL=$${DATABASE_URL:-postgresql://postgres@127.0.0.1:5432/postgres} REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379/9} \
-	  $(BIN)/python -m pytest -q $$file || exit 1; done
-
-bench-kills: $(VENV)/.dev          ## 200 runs at once, and 20 kills of what executes runs, in both shapes
-	env -u DATABASE_URL -u REDIS_URL TRIED_RUNS=200 TRIED_KILLS=20 $(BIN)/python -m pytest -q tests/gateway/assistants/test_runs_many_live.py
+bench-kills: $(VENV)/.dev          ## 200 runs at once, and 20 kills among 200 more, in both shapes
+	env -u DATABASE_URL -u REDIS_URL TRIED_RUNS=200 TRIED_KILLS=20 TRIED_BEFORE_EACH_KILL=10 $(BIN)/python -m pytest -q tests/gateway/assistants/test_runs_many_live.py
 	.ci/services
 	DATABASE_URL=$${DATABASE_URL:-postgresql://postgres@127.0.0.1:5432/postgres} REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379/9} \
-	TRIED_RUNS=200 TRIED_KILLS=20 $(BIN)/python -m pytest -q tests/gateway/assistants/test_runs_many_live.py
+	TRIED_RUNS=200 TRIED_KILLS=20 TRIED_BEFORE_EACH_KILL=10 $(BIN)/python -m pytest -q tests/gateway/assistants/test_runs_many_live.py
 
 parameters: $(VENV)/.dev           ## docs/parameters.md, from the adapters
 	$(BIN)/python -m providers.parameter_table > docs/parameters.md

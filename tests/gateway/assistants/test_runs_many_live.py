@@ -19,9 +19,10 @@ from tests.gateway.assistants.running import Caller, text_of
 from tests.gateway.assistants.streams import events_of, well_told
 from tests.live import Gateway
 
-# `make bench-kills`: 200 runs and 20 kills, in both shapes
+# `make bench-kills`: 200 runs at once, and 20 kills among 200 more, in both shapes
 MANY = int(os.environ.get("TRIED_RUNS", "40"))
 KILLS = int(os.environ.get("TRIED_KILLS", "2"))
+BEFORE_EACH_KILL = int(os.environ.get("TRIED_BEFORE_EACH_KILL", "5"))
 LEASE_SECONDS = 3
 ROUTES = """
 providers:
@@ -129,10 +130,9 @@ def test_runs_whose_process_is_killed_are_taken_over_and_end_once(site: Gateway,
     echo.requests.clear()
     echo.pause = 0.3
     chance = random.Random(7)
-    questions = [f"k{number}" for number in range(5 * KILLS)]
     runs: dict[str, Any] = {}
-    for number in range(KILLS):
-        runs |= begun(site, questions[5 * number : 5 * number + 5])
+    for kills in range(KILLS):
+        runs |= begun(site, [f"k{kills}-{number}" for number in range(BEFORE_EACH_KILL)])
         time.sleep(chance.uniform(0.2, 3.0))
         kill(site)
     all_end(site, runs, 240)
