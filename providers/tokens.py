@@ -173,7 +173,7 @@ def decode(ids: list[int], vocabulary: str = DEFAULT) -> str:
     known = load(vocabulary)
     try:
         return known.decode(ids)
-    except KeyError:
+    except (KeyError, OverflowError):
         return " ".join(map(str, ids))
 
 

@@ -60,5 +60,6 @@ def test_an_estimate_is_a_quarter_of_the_bytes(size, expected):
     assert tokens.estimate(size) == expected
 
 
-def test_an_unknown_id_reads_as_its_number():
-    assert tokens.decode([999_999_999]) == "999999999"
+@pytest.mark.parametrize("unknown", [999_999_999, 2**32, 10**30])
+def test_an_unknown_id_reads_as_its_number(unknown: int):
+    assert tokens.decode([unknown]) == str(unknown)
