@@ -17,9 +17,10 @@ endif
 serve: $(VENV)/.runtime            ## bare checkout to a running gateway
 	@exec $(BIN)/tollgate serve
 
-# tests start hundreds of processes: none should have to compile everything again
+# Tests start hundreds of processes: none should have to compile everything again. On a machine as busy as that some
+# process may be later than a test waits for it: what fails is tried once more, and named at the end.
 test: $(VENV)/.dev                 ## bare checkout to a green run
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -rR -n 4 --dist loadfile --no-loadscope-reorder --reruns 1 --reruns-delay 2
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
