@@ -9,9 +9,9 @@ PRODUCTION = bool(os.environ.get("DATABASE_URL"))
 TESTS = Path(__file__).parent
 # what goes over the wire, what pages look like, what files and code may do: the same whatever keeps the rows
 KNOW_NO_DATABASE = (
-    "billing/test_holder.py", "conformance", "e2e", "gateway/files/test_filestore.py", "gateway/sandbox", "gateway/test_dialects.py", "gateway/test_odd_requests.py",
-    "gateway/test_openapi.py", "gateway/test_openapi_live.py", "gateway/test_upstream_trouble.py",
-    "gateway/vectors/test_reading.py", "providers",
+    "billing/test_holder.py", "conformance", "e2e", "gateway/files/test_filestore.py", "gateway/sandbox",
+    "gateway/test_dialects.py", "gateway/test_odd_requests.py", "gateway/test_openapi.py",
+    "gateway/test_openapi_live.py", "gateway/test_upstream_trouble.py", "gateway/vectors/test_reading.py", "providers",
 )  # fmt: skip
 # who kills workers over and over does so where several share a database; all else that dies is tried in both shapes
 WANT_PRODUCTION = ("gateway/batches/test_kill.py", "billing/test_kill.py")
