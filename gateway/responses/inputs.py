@@ -90,6 +90,7 @@ def _output(value: Any, param: str) -> None:
 
 def _texts(kind: str) -> Check:
     def check(value: Any, param: str) -> None:
+        objects()(value, param)
         _content(value, param, (kind,))
 
     return check

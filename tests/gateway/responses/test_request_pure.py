@@ -75,6 +75,7 @@ TEXT = {"type": "input_text", "text": "Hi"}
     ({"input": [{"type": "function_call_output", "call_id": "c"}]}, "input[0].output", "missing_required_parameter"),
     ({"input": [{"type": "function_call_output", "call_id": "c", "output": 7}]}, "input[0].output", "invalid_type"),
     ({"input": [{"type": "reasoning", "summary": ["x"]}]}, "input[0].summary[0]", "invalid_type"),
+    ({"input": [{"type": "reasoning", "summary": ""}]}, "input[0].summary", "invalid_type"),
     ({"input": [{"type": "reasoning", "summary": [], "encrypted_content": "tg1.%%%"}]}, "input[0].encrypted_content",
      "invalid_encrypted_content"),
     ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]", None),
