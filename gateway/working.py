@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
@@ -44,6 +44,23 @@ def get_ready() -> None:
 def begin(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Let ``function`` run on the gateway's loop. It is cancelled when the process ends. Raises ``Starting``."""
     return asyncio.run_coroutine_threadsafe(_work(function, *args, **kwargs), _loop())
+
+
+def has_begun(
+    function: Callable[[T, Hashable], Coroutine[Any, Any, None]],
+    taken: T | None,
+    owner: Hashable,
+    put_back: Callable[[T], object],
+) -> bool:
+    """Whether ``function`` works now on what was ``taken``; where it cannot, ``put_back`` lets others take it."""
+    if taken is None:
+        return False
+    try:
+        begin(function, taken, owner)
+    except Starting:
+        put_back(taken)
+        return False
+    return True
 
 
 async def _work(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -16,7 +16,7 @@ from gateway.assistants.log import Overtaken
 from gateway.assistants.rows import Run
 from gateway.assistants.states import CANCELLED, CANCELLING, EXPIRED, FAILED
 from gateway.assistants.workthreads import in_thread
-from gateway.errors import Starting, translate
+from gateway.errors import translate
 from gateway.places import Places, Turns
 
 logger = logging.getLogger(__name__)
@@ -35,15 +35,7 @@ _looking: asyncio.Future[None] | None = None
 
 
 def _has_begun(owner: Hashable, pk: int) -> bool:
-    run = workstore.take(pk)
-    if run is None:
-        return False
-    try:
-        working.begin(executed, run, owner)
-    except Starting:
-        workstore.release(pk, run.fence)
-        return False
-    return True
+    return working.has_begun(executed, workstore.take(pk), owner, lambda run: workstore.release(run.pk, run.fence))
 
 
 turns = Turns(Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE), workstore.owner_of, _has_begun)

@@ -13,7 +13,7 @@ from gateway import inference, working
 from gateway.asking import DatabaseAway, OwnThreads, in_store
 from gateway.callers import caller_with
 from gateway.calls import Call
-from gateway.errors import ApiError, Starting, translate
+from gateway.errors import ApiError, translate
 from gateway.inquiry import Inquiry
 from gateway.places import Places, Turns
 from gateway.ratelimits import LimitReached
@@ -42,15 +42,7 @@ in_thread = OwnThreads("responses", 1).run
 
 
 def _has_begun(owner: Hashable, id: str) -> bool:
-    taken = queue.take(id)
-    if taken is None:
-        return False
-    try:
-        working.begin(made, taken, owner)
-    except Starting:
-        queue.put_back(id)
-        return False
-    return True
+    return working.has_begun(made, queue.take(id), owner, lambda taken: queue.put_back(taken.id))
 
 
 turns = Turns(Places(MOST_AT_ONCE, MOST_WAITING_OF_ONE), queue.owner_of, _has_begun)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gateway import inference, runtime
 from gateway.inquiry import Inquiry
 from gateway.snapshot import Snapshot
-from gateway.vectors.refusals import Unusable as Unusable
+from gateway.vectors.refusals import Unusable
 from providers.errors import UnknownModel
 
 OPERATION = "embeddings"

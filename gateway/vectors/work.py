@@ -23,6 +23,7 @@ from gateway.vectors import chunking, embedding, indexing, queue, reading
 from gateway.vectors.extracting import INVALID
 from gateway.vectors.queue import Lost, OtherDimensions, Taken
 from gateway.vectors.reading import SERVER, Unreadable
+from gateway.vectors.refusals import Unusable
 from gateway.vectors.threads import in_thread
 from providers.errors import UpstreamError
 
@@ -180,7 +181,7 @@ async def _embedded(taken: Taken, model: str, texts: Sequence[str]) -> list[byte
     while True:
         try:
             return (await embedding.embed(await _inquiry(taken), model, texts)).vectors
-        except embedding.Unusable:
+        except Unusable:
             raise Unreadable(SERVER, UNUSABLE.format(model=model)) from None
         except Unreadable:
             raise
